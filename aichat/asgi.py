@@ -1,0 +1,52 @@
+"""The web server's entry: streaming routes as raw ASGI, everything else through Django in one thread hop."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+import django
+from asgiref.sync import sync_to_async
+from django.core.handlers.asgi import ASGIHandler
+from django.http import HttpRequest, HttpResponseBase
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "aichat.settings")
+django.setup(set_prefix=False)
+
+from aichat.chat.routes import chat_app, is_chat_route  # noqa: E402 - needs the apps
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+class ThreadedDjango(ASGIHandler):
+    """Django's handler with the whole sync stack in one thread: a hop per request instead of one per middleware."""
+
+    def load_middleware(self, is_async: bool = False) -> None:
+        super().load_middleware(is_async=False)
+
+    async def get_response_async(self, request: HttpRequest) -> HttpResponseBase:
+        return await sync_to_async(self.get_response, thread_sensitive=True)(request)
+
+
+_django = ThreadedDjango()
+
+
+async def application(scope: Scope, receive: Receive, send: Send) -> None:
+    """Route one connection."""
+    if scope["type"] == "http" and is_chat_route(scope):
+        await chat_app(scope, receive, send)
+    elif scope["type"] == "http":
+        await _django(scope, receive, send)
+    elif scope["type"] == "lifespan":
+        await _lifespan(receive, send)
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return

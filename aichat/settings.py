@@ -1,0 +1,146 @@
+"""Django's settings. What can change comes from the environment, checked in `aichat.environment`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import dj_database_url
+
+from aichat.environment import InvalidEnvironmentError, read_environment
+from aichat.keys import load_or_create_key
+
+try:
+    ENVIRONMENT = read_environment()
+except InvalidEnvironmentError as error:
+    sys.exit(str(error))
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+STUDIO_DATA, STUDIO_RUN = ENVIRONMENT.data, ENVIRONMENT.run
+STUDIO_STORE, STUDIO_ENVS = ENVIRONMENT.store, ENVIRONMENT.envs
+STUDIO_PLUGINS, STUDIO_NODE = ENVIRONMENT.plugins, ENVIRONMENT.node
+STUDIO_VERSION = "0.1.0"
+REDIS_URL = ENVIRONMENT.redis_py_url
+
+STUDIO_DATA.mkdir(mode=0o700, parents=True, exist_ok=True)
+SECRET_KEY = load_or_create_key(STUDIO_DATA / "django.key")
+DEBUG = ENVIRONMENT.debug
+ALLOWED_HOSTS = list(ENVIRONMENT.allowed_hosts)
+
+INSTALLED_APPS = [
+    "plugins_app",
+    "aichat.chat",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "django_jsonform",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "aichat.urls"
+ASGI_APPLICATION = "aichat.asgi.application"
+APPEND_SLASH = False  # the API answers with and without the slash itself
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "frontend" / "dist"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+
+_DATABASE: dict[str, Any] = dict(dj_database_url.parse(ENVIRONMENT.database_url))
+if _DATABASE["ENGINE"] == "django.db.backends.sqlite3":
+    # IMMEDIATE: a transaction that will write waits for its turn at the start, where waiting is safe.
+    _DATABASE["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
+    }
+else:
+    _DATABASE["OPTIONS"] = {"pool": {"min_size": 1, "max_size": 16}}
+DATABASES = {"default": _DATABASE}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "/login"
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "SAMEORIGIN"
+
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en"
+
+STATIC_URL = "/static/"
+STATIC_ROOT = STUDIO_DATA / "static"
+STATICFILES_DIRS = [path for path in [BASE_DIR / "frontend" / "dist"] if path.is_dir()]
+WHITENOISE_USE_FINDERS = True  # no collectstatic step between a build and its page
+WHITENOISE_AUTOREFRESH = DEBUG
+
+CELERY_BROKER_URL = ENVIRONMENT.celery_broker_url
+CELERY_TASK_IGNORE_RESULT = True  # the Execution row is the result
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600, "socket_keepalive": False}
+CELERY_BEAT_SCHEDULE_FILENAME = str(STUDIO_RUN / "beat-schedule")
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "plugins_app.api.authentication.ApiKeyAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["plugins_app.api.rendering.StudioJSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PAGINATION_CLASS": "plugins_app.api.pagination.StudioPagination",
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "plugins_app.api.problems.exception_handler",
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "AI Chat Studio",
+    "VERSION": STUDIO_VERSION,
+    "SERVE_INCLUDE_SCHEMA": False,
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "handlers": {"stderr": {"class": "logging.StreamHandler"}},
+    "root": {"handlers": ["stderr"], "level": "INFO"},
+    "loggers": {
+        "django.request": {"level": "ERROR"},
+        "django.server": {"level": "ERROR"},
+    },
+}

@@ -1,0 +1,22 @@
+"""The only source of truth: what is wanted (Plugin, PluginRelease) and what is seen (PluginInstance, NodeStatus)."""
+
+from .access import ApiKey
+from .environment import PluginEnvironment
+from .event import LifecycleEvent
+from .execution import Execution
+from .instance import NodeStatus, PluginInstance
+from .plugin import Plugin, PluginRelease, PluginVersion
+from .storage import StorageItem
+
+__all__ = [
+    "ApiKey",
+    "Execution",
+    "LifecycleEvent",
+    "NodeStatus",
+    "Plugin",
+    "PluginEnvironment",
+    "PluginInstance",
+    "PluginRelease",
+    "PluginVersion",
+    "StorageItem",
+]

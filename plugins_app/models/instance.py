@@ -1,0 +1,56 @@
+"""What is seen. A plugin host writes only the rows of its own node."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from .plugin import Plugin
+from .states import PluginState
+
+__all__ = ["NodeStatus", "PluginInstance"]
+
+
+class PluginInstance(models.Model):
+    """One plugin on one node.
+
+    `generation` and `digest` are what serves now (None: nothing). `attempted` is the last desired generation the host
+    has finished with, well or badly; `error` says why `attempted` is not what serves.
+    """
+
+    plugin = models.ForeignKey(Plugin, on_delete=models.CASCADE, related_name="instances")
+    node = models.CharField(max_length=64)
+    state = models.CharField(max_length=16, choices=PluginState.choices, default=PluginState.AVAILABLE)
+    generation = models.PositiveIntegerField(null=True)
+    attempted = models.PositiveIntegerField(default=0)
+    digest = models.CharField(max_length=64, null=True)
+    pid = models.PositiveIntegerField(null=True)
+    error = models.JSONField(null=True)
+    started_at = models.DateTimeField(null=True)
+    updated_at = models.DateTimeField(auto_now=True)
+    restarts = models.PositiveIntegerField(default=0)
+    rss_bytes = models.BigIntegerField(null=True)
+    calls = models.BigIntegerField(default=0)
+    errors = models.BigIntegerField(default=0)
+
+    class Meta:
+        ordering = ("plugin_id", "node")
+        constraints = (models.UniqueConstraint(fields=("plugin", "node"), name="one_instance_per_node"),)
+
+    def __str__(self) -> str:
+        return f"{self.plugin_id} on {self.node}: {self.state}"
+
+
+class NodeStatus(models.Model):
+    """A plugin host, as it reports itself."""
+
+    node = models.CharField(primary_key=True, max_length=64)
+    pid = models.PositiveIntegerField()
+    started_at = models.DateTimeField()
+    heartbeat_at = models.DateTimeField()
+    sandbox = models.JSONField(default=dict, help_text="which protections hold on this machine")
+
+    class Meta:
+        verbose_name_plural = "node statuses"
+
+    def __str__(self) -> str:
+        return self.node

@@ -1,0 +1,79 @@
+"""What plugins there are, and what is wanted of them. Only the service layer writes these rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+
+__all__ = ["Plugin", "PluginRelease", "PluginVersion"]
+
+
+class Plugin(models.Model):
+    """A plugin that was found, loaded or not.
+
+    `config` is what the operator stored, secrets encrypted. `desired` is the release that should be serving;
+    None means: not loaded. `generation` is the highest release number ever given out.
+    """
+
+    id = models.CharField(primary_key=True, max_length=64)
+    folder = models.CharField(max_length=255, blank=True)
+    version = models.ForeignKey("PluginVersion", null=True, on_delete=models.PROTECT, related_name="+")
+    problem = models.JSONField(null=True, blank=True, help_text="why the folder cannot be used, if it cannot")
+    config = models.JSONField(default=dict, blank=True)
+    granted = models.JSONField(default=list, blank=True, help_text="permissions granted, as kind:value")
+    generation = models.PositiveIntegerField(default=0)
+    desired = models.ForeignKey("PluginRelease", null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    missing = models.BooleanField(default=False, help_text="the folder is gone")
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ("id",)
+        permissions = (("operate", "Can manage plugins"),)
+
+    def __str__(self) -> str:
+        return self.id
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """The metadata of the newest version found; at least id and name."""
+        return self.version.metadata if self.version else {"id": self.id, "name": self.id}
+
+
+class PluginVersion(models.Model):
+    """One snapshot of a plugin's files in the store, named by the hash of its content."""
+
+    plugin = models.ForeignKey(Plugin, on_delete=models.CASCADE, related_name="versions")
+    digest = models.CharField(max_length=64)
+    metadata = models.JSONField(default=dict)
+    default_config = models.JSONField(default=dict, help_text="the folder's config.json; secrets encrypted")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("-created_at",)
+        constraints = (models.UniqueConstraint(fields=("plugin", "digest"), name="one_row_per_digest"),)
+
+    def __str__(self) -> str:
+        return f"{self.plugin_id} {self.metadata.get('version', '?')} ({self.digest[:12]})"
+
+
+class PluginRelease(models.Model):
+    """One generation: exactly this snapshot with this configuration and these permissions. Never changed."""
+
+    plugin = models.ForeignKey(Plugin, on_delete=models.CASCADE, related_name="releases")
+    generation = models.PositiveIntegerField()
+    version = models.ForeignKey(PluginVersion, on_delete=models.PROTECT, related_name="releases")
+    config = models.JSONField(default=dict, help_text="the whole effective configuration; secrets encrypted")
+    granted = models.JSONField(default=list)
+    cause = models.CharField(max_length=32)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("-generation",)
+        constraints = (models.UniqueConstraint(fields=("plugin", "generation"), name="one_release_per_generation"),)
+
+    def __str__(self) -> str:
+        return f"{self.plugin_id} #{self.generation}"

@@ -1,0 +1,43 @@
+"""The plugin SDK: the only thing a plugin imports.
+
+The specification's `backend.plugins.base_plugin` is this same module.
+"""
+
+from __future__ import annotations
+
+from .base import BasePlugin, ExportPlugin, MiddlewarePlugin, ProviderPlugin, ToolPlugin
+from .context import Context, Storage
+from .errors import (
+    AuthFailed,
+    Cancelled,
+    ConfigError,
+    DeadlineExceeded,
+    NotReady,
+    PermissionDenied,
+    PluginError,
+    UpstreamError,
+)
+from .metadata import Limits, PluginMetadata, PluginType
+from .methods import method
+
+__all__ = [
+    "AuthFailed",
+    "BasePlugin",
+    "Cancelled",
+    "ConfigError",
+    "Context",
+    "DeadlineExceeded",
+    "ExportPlugin",
+    "Limits",
+    "MiddlewarePlugin",
+    "NotReady",
+    "PermissionDenied",
+    "PluginError",
+    "PluginMetadata",
+    "PluginType",
+    "ProviderPlugin",
+    "Storage",
+    "ToolPlugin",
+    "UpstreamError",
+    "method",
+]

@@ -1,0 +1,144 @@
+"""The classes a plugin derives from. Every method may be sync or async; a sync one runs in a thread."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from .context import Context
+from .metadata import PluginMetadata
+
+__all__ = ["BasePlugin", "ExportPlugin", "MiddlewarePlugin", "ProviderPlugin", "ToolPlugin"]
+
+_NO_CONFIG: Mapping[str, Any] = MappingProxyType({})
+
+
+class BasePlugin:
+    """What every plugin is. One instance lives in a process of its own, from `initialize` to `shutdown`.
+
+    `config` is frozen for the life of the instance: a changed configuration is a new instance.
+    """
+
+    # On the class, so that a plugin whose __init__ forgets super().__init__() works all the same.
+    _config: Mapping[str, Any] = _NO_CONFIG
+    _context: Context = Context()
+    _metadata: PluginMetadata | None = None
+
+    def __init__(self, config: Mapping[str, Any] | None = None) -> None:
+        self._config = MappingProxyType(dict(config or {}))
+
+    @property
+    def metadata(self) -> PluginMetadata:
+        """Who this plugin is. A plugin with a `plugin.toml` need not write it again."""
+        if self._metadata is None:
+            raise NotImplementedError(f"{type(self).__name__} needs a `metadata` property or a plugin.toml")
+        return self._metadata
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """The configuration: defaults, the folder's config.json and what the operator set, merged; read-only."""
+        return self._config
+
+    @property
+    def context(self) -> Context:
+        """The studio, seen from this plugin."""
+        return self._context
+
+    def get_config(self, key: str, default: Any = None) -> Any:
+        """One value of the configuration."""
+        return self._config.get(key, default)
+
+    async def initialize(self) -> bool:
+        """Get ready to serve. False or an exception means: not loaded, with that as the reason."""
+        return True
+
+    async def shutdown(self) -> None:
+        """Release what `initialize` took. Calls in flight have ended before."""
+
+    async def validate_config(self) -> bool:
+        """Check what a schema cannot say. False or a ConfigError means: not loaded."""
+        return True
+
+
+class ProviderPlugin(BasePlugin):
+    """Models to talk to. Messages, answers and chunks have the shapes of OpenAI's chat completions."""
+
+    async def chat_completion(self, messages: list[dict[str, Any]], model: str, **kwargs: Any) -> dict[str, Any]:
+        """Answer at once: ``{"choices": [{"message": ..., "finish_reason": ...}], "usage": ...}``."""
+        raise NotImplementedError(f"{type(self).__name__} does not implement chat_completion")
+
+    async def stream_completion(
+        self, messages: list[dict[str, Any]], model: str, **kwargs: Any
+    ) -> AsyncIterator[dict[str, Any]]:
+        """Answer in chunks: ``{"choices": [{"delta": ..., "finish_reason": None}]}``; by default one of everything."""
+        answer = await self.chat_completion(messages, model, **kwargs)
+        for chunk in chunks_of(answer):
+            yield chunk
+
+    def get_available_models(self) -> list[dict[str, Any]]:
+        """The models: ``[{"id", "name", "description", "context_window", "max_tokens"}]``. May be async."""
+        return []
+
+
+class ToolPlugin(BasePlugin):
+    """Something a model or a program can use."""
+
+    async def execute(self, action: str, parameters: dict[str, Any]) -> Any:
+        """Do it. An async generator's items are progress, the last one is the result."""
+        raise NotImplementedError(f"{type(self).__name__} does not implement execute")
+
+    def get_actions(self) -> list[dict[str, Any]]:
+        """The actions: ``[{"name", "description", "parameters": JSON Schema, "destructive": bool}]``."""
+        return []
+
+
+class MiddlewarePlugin(BasePlugin):
+    """A look at every chat request and answer on its way. It may also have ``async on_chunk(chunk)``: None drops it."""
+
+    #: Lower is first on the way in and last on the way out. `plugin.toml` wins over this.
+    priority: int = 100
+    #: What happens to the request when this middleware fails: "fail" or "skip".
+    on_error: str = "fail"
+
+    async def before_request(self, request: dict[str, Any]) -> dict[str, Any]:
+        """The request that goes on: ``{"model", "messages", "params", "user"}``."""
+        return request
+
+    async def after_response(self, response: dict[str, Any]) -> dict[str, Any]:
+        """The answer that goes back, in OpenAI's shape."""
+        return response
+
+
+class ExportPlugin(BasePlugin):
+    """A format in which a conversation leaves the studio."""
+
+    async def export(self, data: Any, output_path: str | None = None) -> bytes:
+        """The file's content; `data` is ``{"title", "created_at", "messages": [...]}``."""
+        raise NotImplementedError(f"{type(self).__name__} does not implement export")
+
+    def get_file_extension(self) -> str:
+        """Such as ".md"."""
+        return ".bin"
+
+    def get_media_type(self) -> str:
+        """Such as "text/markdown"."""
+        return "application/octet-stream"
+
+
+def chunks_of(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A whole chat completion as the chunks a stream would have brought."""
+    common = {key: answer[key] for key in ("id", "created", "model") if key in answer}
+    common["object"] = "chat.completion.chunk"
+    chunks: list[dict[str, Any]] = []
+    for choice in answer.get("choices", []):
+        index, message = choice.get("index", 0), dict(choice.get("message") or {})
+        calls = [{"index": i} | call for i, call in enumerate(message.get("tool_calls") or [])]
+        if calls:
+            message["tool_calls"] = calls
+        finish = choice.get("finish_reason") or ("tool_calls" if calls else "stop")
+        chunks.append(common | {"choices": [{"index": index, "delta": message, "finish_reason": None}]})
+        chunks.append(common | {"choices": [{"index": index, "delta": {}, "finish_reason": finish}]})
+    if answer.get("usage") is not None:
+        chunks.append(common | {"choices": [], "usage": answer["usage"]})
+    return chunks

@@ -1,0 +1,115 @@
+"""What the studio offers a plugin while it works: `self.context`."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Generator
+from typing import Any, Protocol
+
+from .errors import PluginError
+
+__all__ = ["Context", "HostTransport", "Storage"]
+
+
+class HostTransport(Protocol):
+    """How a context reaches the studio: over the call's connection, or a fake one in tests."""
+
+    async def host_call(self, operation: str, payload: dict[str, Any]) -> Any:
+        """Ask the studio, as the calling user.
+
+        Raises:
+            PermissionDenied: the manifest did not ask, or the operator did not grant.
+            PluginError: there is no call under way, or the studio's own error.
+        """
+
+    def send_progress(self, fraction: float | None, message: str) -> None: ...
+
+    @property
+    def cancelled(self) -> bool: ...
+
+    @property
+    def user(self) -> dict[str, Any] | None: ...
+
+
+class _Done:
+    """Lets `context.progress(...)` be written with or without `await`."""
+
+    def __await__(self) -> Generator[None, None, None]:
+        return
+        yield  # pragma: no cover - makes this a generator
+
+
+class _Detached:
+    """The transport of a plugin that no process runs."""
+
+    cancelled = False
+    user = None
+
+    async def host_call(self, operation: str, payload: dict[str, Any]) -> Any:
+        raise PluginError(f"{operation}: this plugin is not running in a studio; use sdk.testing.PluginHarness in tests")
+
+    def send_progress(self, fraction: float | None, message: str) -> None:
+        return None
+
+
+class Storage:
+    """Key-value storage of one plugin, kept by the studio. Values are JSON-like; a quota applies to their sum."""
+
+    def __init__(self, transport: HostTransport) -> None:
+        self._transport = transport
+
+    async def get(self, key: str, default: Any = None) -> Any:
+        """The stored value, or `default`."""
+        found = await self._transport.host_call("storage.get", {"key": key})
+        return found["value"] if found["found"] else default
+
+    async def set(self, key: str, value: Any) -> None:
+        """Store a value. Raises PluginError when the quota would be exceeded."""
+        await self._transport.host_call("storage.set", {"key": key, "value": value})
+
+    async def delete(self, key: str) -> bool:
+        """Remove a value; False when there was none."""
+        return bool(await self._transport.host_call("storage.delete", {"key": key}))
+
+    async def list(self, prefix: str = "") -> list[str]:
+        """The keys that begin with `prefix`, sorted."""
+        return list(await self._transport.host_call("storage.list", {"prefix": prefix}))
+
+
+class Context:
+    """The studio, seen from inside a plugin. Safe to use from a sync method's thread for `progress` and `cancelled`."""
+
+    def __init__(self, plugin_id: str = "", transport: HostTransport | None = None) -> None:
+        self._transport: HostTransport = transport or _Detached()
+        self.plugin_id = plugin_id
+        self.logger = logging.getLogger(f"plugin.{plugin_id}" if plugin_id else "plugin")
+        self.storage = Storage(self._transport)
+
+    def progress(self, fraction: float | None, message: str = "") -> _Done:
+        """Tell the caller how far this call is: `fraction` from 0 to 1, or None when unknown."""
+        self._transport.send_progress(fraction, message)
+        return _Done()
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the caller has cancelled the call that is being answered."""
+        return self._transport.cancelled
+
+    @property
+    def user(self) -> dict[str, Any] | None:
+        """The calling user: ``{"id", "username"}``; None for the system."""
+        return self._transport.user
+
+    async def call(self, plugin_id: str, method: str, **kwargs: Any) -> Any:
+        """Call another plugin, as the same user and within the time this call has left."""
+        payload = {"plugin_id": plugin_id, "method": method, "kwargs": kwargs}
+        return await self._transport.host_call("plugins.call", payload)
+
+    async def chat(self, model: str, messages: list[dict[str, Any]], **kwargs: Any) -> dict[str, Any]:
+        """Ask a model (``"<plugin>/<model>"``); the answer has OpenAI's chat completion shape."""
+        payload = {"model": model, "messages": messages, "kwargs": kwargs}
+        return dict(await self._transport.host_call("models.chat", payload))
+
+    async def emit(self, event: str, data: dict[str, Any] | None = None) -> None:
+        """Publish an event of this plugin to hooks, live pages and webhooks."""
+        await self._transport.host_call("events.emit", {"event": event, "data": data or {}})
