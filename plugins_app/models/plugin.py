@@ -14,7 +14,9 @@ class Plugin(models.Model):
     """A plugin that was found, loaded or not.
 
     `config` is what the operator stored, secrets encrypted. `desired` is the release that should be serving;
-    None means: not loaded. `generation` is the highest release number ever given out.
+    None means: not loaded. `proven` is the last desired release that was seen serving: what a failed change goes
+    back to. `waiting` becomes desired when its environment is ready. `generation` is the highest release number
+    ever given out. `fingerprint` is how the folder looked when it was last read.
     """
 
     id = models.CharField(primary_key=True, max_length=64)
@@ -25,6 +27,9 @@ class Plugin(models.Model):
     granted = models.JSONField(default=list, blank=True, help_text="permissions granted, as kind:value")
     generation = models.PositiveIntegerField(default=0)
     desired = models.ForeignKey("PluginRelease", null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    proven = models.ForeignKey("PluginRelease", null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    waiting = models.ForeignKey("PluginRelease", null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    fingerprint = models.CharField(max_length=64, blank=True)
     missing = models.BooleanField(default=False, help_text="the folder is gone")
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)

@@ -1,0 +1,1 @@
+"""What is read: never a write, never plugin code."""
