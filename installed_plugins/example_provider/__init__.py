@@ -1,0 +1,1 @@
+"""Example provider: the complete example of a provider plugin."""
