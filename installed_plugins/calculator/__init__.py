@@ -1,0 +1,1 @@
+"""Calculator: exact arithmetic and unit conversion for people and models."""
