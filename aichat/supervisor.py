@@ -3,9 +3,9 @@
 honcho, foreman and their like end everything when one process ends. Here one that dies is started again, a little later
 each time, while the others go on. `docs/decisions.md` says why this is not a library.
 
-Three things make sure that nothing is left: every process has a process group of its own, which is signalled as a whole;
-the kernel sends each of them a SIGTERM when this process dies (`aichat.tethered`); and this process adopts orphans
-(`adopt_orphans`), so that a grandchild whose parent was killed is still ours to stop.
+Three things make sure that nothing is left: every process has a process group of its own, which is signalled as a
+whole; the kernel sends each a SIGTERM when this process dies (`aichat.tethered`); and the launcher adopts orphans
+(`adopt_orphans`), so that a grandchild whose parent was killed is still its to stop.
 """
 
 import asyncio
@@ -17,14 +17,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
 from aichat.printer import LineSplitter, Printer
 
-__all__ = ["Backoff", "ProcessSpec", "Supervisor", "adopt_orphans"]
+__all__ = ["Backoff", "ProcessSpec", "Supervisor", "adopt_orphans", "describe_exit", "kill_descendants", "reap_orphans"]
 
 _TETHERED = Path(__file__).with_name("tethered.py")
 _PR_SET_CHILD_SUBREAPER = 36
@@ -59,7 +59,6 @@ class _Running:
     spec: ProcessSpec
     process: subprocess.Popen[bytes]
     started: float
-    gone: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Supervisor:
@@ -71,17 +70,18 @@ class Supervisor:
         environ: Mapping[str, str],
         *,
         backoff: Backoff | None = None,
+        directory: Path | None = None,
         on_change: Callable[[dict[str, int]], None] | None = None,
     ) -> None:
-        """Run everything with `environ`; `on_change` is told the pids by name whenever they change."""
+        """Run everything with `environ` in `directory`; `on_change` is told the pids by name whenever they change."""
         self._printer = printer
         self._environ = dict(environ)
         self._backoff = backoff or Backoff()
+        self._directory = directory
         self._on_change = on_change
         self._running: dict[str, _Running] = {}
         self._keepers: dict[str, asyncio.Task[None]] = {}
         self._readers: set[asyncio.Task[None]] = set()
-        self._stopping = False
 
     @property
     def pids(self) -> dict[str, int]:
@@ -101,15 +101,20 @@ class Supervisor:
 
     async def stop(self, hurry: asyncio.Event | None = None) -> None:
         """Stop every process, phase by phase; once `hurry` is set, nobody is waited for any more."""
-        self._stopping = True
         for keeper in self._keepers.values():
             keeper.cancel()
         await asyncio.gather(*self._keepers.values(), return_exceptions=True)
         for phase in sorted({running.spec.stop_phase for running in self._running.values()}):
             batch = [running for running in self._running.values() if running.spec.stop_phase == phase]
             await asyncio.gather(*(self._stop_one(running, hurry or asyncio.Event()) for running in batch))
-        _kill_descendants()
-        await asyncio.gather(*self._readers)
+
+    async def close(self, limit: float = 2.0) -> None:
+        """Print what is left to read; whoever still holds an output open after `limit` seconds is not listened to."""
+        if self._readers:
+            await asyncio.wait(self._readers, timeout=limit)
+        for reader in self._readers:
+            reader.cancel()
+        await asyncio.gather(*self._readers, return_exceptions=True)
 
     async def _keep(self, spec: ProcessSpec) -> None:
         failures = 0
@@ -132,6 +137,7 @@ class Supervisor:
                 stdout=writing,
                 stderr=writing,
                 env=self._environ,
+                cwd=self._directory,
                 start_new_session=True,
             )
         finally:
@@ -155,8 +161,9 @@ class Supervisor:
         finally:
             loop.remove_reader(descriptor)
             os.close(descriptor)
+        # Its workers go with it. Before it is waited for, because until then nobody else can get its number.
+        _signal_group(running.process.pid, signal.SIGKILL)
         running.process.wait()
-        running.gone.set()
         self._running.pop(running.spec.name, None)
         self._changed()
 
@@ -185,7 +192,7 @@ class Supervisor:
             await asyncio.wait({waiter, hurried}, timeout=running.spec.stop_seconds, return_when="FIRST_COMPLETED")
         if not waiter.done():
             self._printer.system(f"{running.spec.name} did not stop in time and is killed")
-        _signal_group(pid, signal.SIGKILL)  # also what it left in its group when it went in time
+            _signal_group(pid, signal.SIGKILL)
         hurried.cancel()
         await waiter
 
@@ -217,15 +224,15 @@ def reap_orphans(ours: Iterable[int]) -> None:
                 os.waitpid(child.pid, os.WNOHANG)
 
 
-def _signal_group(pid: int, signum: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, signum)
-
-
-def _kill_descendants() -> None:
-    """Kill what is still below this process: the orphans it adopted, in groups and sessions of their own."""
+def kill_descendants() -> None:
+    """Kill everything below this process, orphans it adopted among them. Only for a process that is all ours."""
     while left := psutil.Process().children(recursive=True):
         for process in left:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
         psutil.wait_procs(left, timeout=5)
+
+
+def _signal_group(pid: int, signum: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signum)

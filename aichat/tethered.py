@@ -2,7 +2,7 @@
 
 `python aichat/tethered.py PARENT_PID COMMAND...` asks the kernel for a SIGTERM when its parent dies, then becomes the
 command (the request survives an exec). It is a program of its own, because running Python between fork and exec in a
-process that has threads can deadlock; and it imports next to nothing, because every process of the studio starts with it.
+process that has threads can deadlock. It imports next to nothing, because every process of the studio starts with it.
 """
 
 import ctypes
