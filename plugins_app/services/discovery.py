@@ -1,0 +1,260 @@
+"""Finding plugins: each folder becomes a row, a broken one a row with its problem. No plugin code runs here."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+
+from plugins_app.client.inspection import inspect_plugin
+from plugins_app.models import Plugin, PluginVersion
+from plugins_app.sdk import PluginMetadata
+from plugins_app.sdk.config import is_short_dialect, to_json_schema
+from plugins_app.sdk.manifest import MANIFEST_NAME, ManifestError, read_manifest
+from plugins_app.sdk.metadata import PLUGIN_ID
+
+from . import secrets
+from .errors import StudioError
+from .events import event_record
+from .folders import fingerprint
+from .permissions import BUNDLED, permissions_asked
+from .snapshots import snapshot_create, snapshot_path
+
+__all__ = ["DiscoveryReport", "plugin_refresh", "plugins_discover"]
+
+
+@dataclass(slots=True)
+class DiscoveryReport:
+    """What a look at the plugins folder brought."""
+
+    found: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """One folder as it looks now."""
+
+    plugin_id: str
+    folder: Path
+    fingerprint: str
+
+
+def plugins_discover(*, force: bool = False) -> DiscoveryReport:
+    """Bring the rows in line with the plugins folder. Folders that did not change cost one `lstat` per file.
+
+    With `force` broken folders are looked at again even when nothing in them changed.
+    """
+    report = DiscoveryReport()
+    seen = list(_scan())
+    if _out_of_date(seen, force):
+        with _one_at_a_time():
+            _reconcile(seen, force, report)
+    report.found = [one.plugin_id for one in seen]
+    report.broken = list(Plugin.objects.filter(problem__isnull=False).values_list("id", flat=True))
+    report.missing = list(Plugin.objects.filter(missing=True).values_list("id", flat=True))
+    return report
+
+
+def plugin_refresh(*, plugin_id: str, force: bool = False) -> Plugin | None:
+    """The plugin as its folder is now, or None when there is none of that id."""
+    plugins_discover(force=force)
+    return Plugin.objects.select_related("version", "desired__version").filter(id=plugin_id).first()
+
+
+def _scan() -> Iterator[_Seen]:
+    """The folders, one per plugin id: the one already known wins over another of the same name."""
+    root, by_id = Path(settings.STUDIO_PLUGINS), {}
+    known = {Path(path).name for path in Plugin.objects.values_list("folder", flat=True)}
+    for entry in sorted(os.scandir(root), key=lambda e: (e.name not in known, e.name)) if root.is_dir() else ():
+        if entry.is_dir() and not entry.name.startswith((".", "_")):
+            by_id.setdefault(_id_of(entry.name), Path(entry.path))
+    for plugin_id, folder in sorted(by_id.items()):
+        yield _Seen(plugin_id, folder, fingerprint(folder))
+
+
+def _id_of(name: str) -> str:
+    """The id that a folder's name says; a name that cannot be one still gets a row to be listed under."""
+    plain = name.replace("_", "-")
+    if PLUGIN_ID.fullmatch(plain) and len(plain) <= 64:
+        return plain
+    return re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")[:64] or "unnamed"
+
+
+def _out_of_date(seen: list[_Seen], force: bool) -> bool:
+    rows = {row.id: row for row in Plugin.objects.only("id", "fingerprint", "folder", "missing", "problem")}
+    here = {one.plugin_id for one in seen}
+    gone = any(row.id not in here and not row.missing for row in rows.values())
+    return gone or any(_is_stale(rows.get(one.plugin_id), one, force) for one in seen)
+
+
+def _is_stale(row: Plugin | None, one: _Seen, force: bool) -> bool:
+    if row is None or row.missing or row.fingerprint != one.fingerprint or row.folder != str(one.folder):
+        return True
+    return force and row.problem is not None
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Processes that notice the same change do the work once: the second one finds it done."""
+    settings.STUDIO_RUN.mkdir(parents=True, exist_ok=True)
+    with open(settings.STUDIO_RUN / "discovery.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _reconcile(seen: list[_Seen], force: bool, report: DiscoveryReport) -> None:
+    rows = {row.id: row for row in Plugin.objects.all()}
+    for one in seen:
+        if _is_stale(rows.get(one.plugin_id), one, force):
+            _take_in(one)
+            report.changed.append(one.plugin_id)
+    here = [one.plugin_id for one in seen]
+    Plugin.objects.exclude(id__in=here).filter(missing=False).update(missing=True, fingerprint="")
+
+
+def _take_in(one: _Seen) -> None:
+    """Read one changed folder; whatever is wrong with it stays with its row."""
+    digest, facts, problem = None, None, None
+    try:
+        digest = snapshot_create(plugin_id=one.plugin_id, folder=one.folder)
+        facts = _facts(one, digest)
+    except StudioError as error:
+        problem = error.to_dict()
+    _store(one, digest, facts, problem)
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    metadata: dict[str, Any]
+    default_config: dict[str, Any]
+
+
+def _facts(one: _Seen, digest: str) -> _Facts:
+    """The metadata and default configuration of a snapshot; remembered by digest."""
+    known = PluginVersion.objects.filter(plugin_id=one.plugin_id, digest=digest).first()
+    if known is not None:
+        return _Facts(known.metadata, known.default_config)
+    snapshot = snapshot_path(one.plugin_id, digest)
+    metadata = _checked(_metadata(one, snapshot), one)
+    schema = metadata.get("config_schema") or {}
+    return _Facts(metadata, secrets.seal(_config_file(snapshot), schema))
+
+
+def _metadata(one: _Seen, snapshot: Path) -> dict[str, Any]:
+    name = one.folder.name.replace("_", "-")
+    if not PLUGIN_ID.fullmatch(name) or len(name) > 64:
+        detail = f"{one.folder.name} is not a plugin's name."
+        raise StudioError("id_invalid", detail, hint="Use lower-case words joined by - or _, at most 64 characters.")
+    manifest = snapshot / MANIFEST_NAME
+    if manifest.is_file():
+        try:
+            metadata = read_manifest(manifest)
+        except ManifestError as error:
+            raise StudioError("manifest_invalid", f"{MANIFEST_NAME}: {error}.", hint="Correct the manifest.") from error
+        _check_syntax(snapshot, metadata)
+        return metadata.to_dict()
+    if not (snapshot / "plugin.py").is_file():
+        detail = f"{one.folder.name} has neither plugin.py nor {MANIFEST_NAME}."
+        raise StudioError("no_plugin_file", detail, hint="Put the plugin's class into plugin.py.")
+    _check_syntax(snapshot, None)
+    return _inspected(snapshot, one.folder.name)
+
+
+def _check_syntax(snapshot: Path, metadata: PluginMetadata | None) -> None:
+    """A file that does not compile is told from the start; whether it imports, only its own process can tell."""
+    entry = (metadata.entry if metadata else None) or "plugin"
+    path = snapshot / f"{entry.partition(':')[0].replace('.', '/')}.py"
+    if not path.is_file():
+        return
+    try:
+        compile(path.read_bytes(), path.name, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError, RecursionError) as error:
+        line = f" line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
+        words = error.msg if isinstance(error, SyntaxError) else str(error)
+        detail = f"{path.name}{line}: {words}."
+        raise StudioError("import_failed", detail, hint="Correct the file.") from error
+
+
+def _inspected(snapshot: Path, folder: str) -> dict[str, Any]:
+    result = inspect_plugin(snapshot, folder)
+    if result.metadata is not None:
+        return result.metadata
+    problem = result.problem or {"code": "metadata_failed", "detail": "The plugin did not say what it is."}
+    raise StudioError(
+        problem["code"], problem.get("detail", ""), hint=problem.get("hint", ""), traceback=problem.get("traceback")
+    )
+
+
+def _checked(data: dict[str, Any], one: _Seen) -> dict[str, Any]:
+    """Whether the metadata can be used, wherever it came from."""
+    try:
+        problems = PluginMetadata.from_dict(data).problems()
+    except (TypeError, ValueError) as error:
+        problems = [str(error)]
+    if problems:
+        raise StudioError("metadata_invalid", f"{'; '.join(problems)}.", hint="Correct the plugin's metadata.")
+    if data["id"] != one.plugin_id:
+        detail = f"The folder {one.folder.name} holds a plugin that calls itself {data['id']}."
+        raise StudioError("id_mismatch", detail, hint="Give both the same name.")
+    _check_schema(data.get("config_schema") or {})
+    return data
+
+
+def _check_schema(schema: Any) -> None:
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import SchemaError
+
+    hint = 'Write JSON Schema 2020-12, or one entry per field: {"timeout": {"type": "integer"}}.'
+    if not isinstance(schema, dict):
+        raise StudioError("schema_invalid", "config_schema is not an object.", hint=hint)
+    if schema and not is_short_dialect(schema) and not {"$schema", "type", "properties", "$ref", "allOf"} & set(schema):
+        raise StudioError("schema_invalid", "config_schema is in neither of the two dialects.", hint=hint)
+    try:
+        Draft202012Validator.check_schema(to_json_schema(schema))
+    except SchemaError as error:
+        where = "/".join(str(part) for part in error.absolute_path)
+        raise StudioError("schema_invalid", f"config_schema: {where}: {error.message}.", hint=hint) from error
+
+
+def _config_file(snapshot: Path) -> dict[str, Any]:
+    path = snapshot / "config.json"
+    if not path.is_file():
+        return {}
+    hint = "Write one JSON object."
+    try:
+        loaded = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise StudioError("config_file_invalid", f"config.json is not valid JSON: {error}.", hint=hint) from error
+    if not isinstance(loaded, dict):
+        raise StudioError("config_file_invalid", "config.json does not hold a JSON object.", hint=hint)
+    return loaded
+
+
+@transaction.atomic
+def _store(one: _Seen, digest: str | None, facts: _Facts | None, problem: dict[str, Any] | None) -> None:
+    plugin, created = Plugin.objects.select_for_update().get_or_create(id=one.plugin_id)
+    if digest and facts:
+        plugin.version, _ = PluginVersion.objects.get_or_create(
+            plugin=plugin,
+            digest=digest,
+            defaults={"metadata": facts.metadata, "default_config": facts.default_config},
+        )
+        if plugin.id in BUNDLED:
+            plugin.granted = sorted({*plugin.granted, *permissions_asked(facts.metadata)})
+    plugin.folder, plugin.fingerprint = str(one.folder), one.fingerprint
+    plugin.problem, plugin.missing = problem, False
+    plugin.save(update_fields=["version", "granted", "folder", "fingerprint", "problem", "missing", "updated_at"])
+    if created:
+        event_record(event="plugin_discovered", plugin_id=plugin.id, data={"digest": digest, "problem": problem})

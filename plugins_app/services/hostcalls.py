@@ -1,0 +1,163 @@
+"""Answering what a plugin asks the studio during a call: only what it asked for and was granted, as the calling user."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from asgiref.sync import sync_to_async
+
+from plugins_app import runtime
+from plugins_app.client import CallError, HostRequest
+from plugins_app.models import Plugin
+
+from .errors import StudioError
+from .events import event_record
+from .storage import storage_delete, storage_get, storage_list, storage_set
+
+__all__ = ["HostCalls"]
+
+_EVENT_LIMIT = 64 * 1024
+_OPERATIONS = {
+    "storage.get": "host:storage",
+    "storage.set": "host:storage",
+    "storage.delete": "host:storage",
+    "storage.list": "host:storage",
+    "plugins.call": "host:plugins:{plugin_id}",
+    "models.chat": "host:models",
+    "events.emit": "host:events",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A call of another plugin, checked and ready to be made."""
+
+    plugin_id: str
+    method: str
+    kwargs: dict[str, Any]
+    timeout: float | None
+    chain: tuple[str, ...]
+
+
+class HostCalls:
+    """Answers host requests: `answer` for threads and workers, `answer_async` on an event loop."""
+
+    def answer(self, request: HostRequest) -> Any:
+        """Do what is asked, blocking.
+
+        Raises:
+            StudioError: why not.
+        """
+        planned = _plan(request)
+        if not isinstance(planned, _Call):
+            return _answer_here(request)
+        try:
+            client = runtime.blocking_client()
+            result = client.call(
+                planned.plugin_id,
+                planned.method,
+                (),
+                planned.kwargs,
+                timeout=planned.timeout,
+                user=request.user,
+                chain=planned.chain,
+                host=self.answer,
+            )
+        except CallError as error:
+            raise _passed_on(planned.plugin_id, error) from error
+        return result.value
+
+    async def answer_async(self, request: HostRequest) -> Any:
+        """The same without blocking the loop."""
+        planned = await sync_to_async(_plan, thread_sensitive=False)(request)
+        if not isinstance(planned, _Call):
+            return await sync_to_async(_answer_here, thread_sensitive=False)(request)
+        try:
+            result = await runtime.async_client().call(
+                planned.plugin_id,
+                planned.method,
+                (),
+                planned.kwargs,
+                timeout=planned.timeout,
+                user=request.user,
+                chain=planned.chain,
+                host=self.answer_async,
+            )
+        except CallError as error:
+            raise await sync_to_async(_passed_on, thread_sensitive=False)(planned.plugin_id, error) from error
+        return result.value
+
+
+def _passed_on(plugin_id: str, error: CallError) -> StudioError:
+    from .calls import call_error  # calls uses this module to answer the plugins it calls
+
+    return call_error(plugin_id, error)
+
+
+def _plan(request: HostRequest) -> _Call | None:
+    """Check the request; a call of another plugin is returned, everything else is done here."""
+    payload = request.payload if isinstance(request.payload, dict) else {}
+    _check_permission(request, payload)
+    if request.operation == "plugins.call":
+        return _call(request, _text(payload, "plugin_id"), _text(payload, "method"), payload.get("kwargs") or {})
+    if request.operation == "models.chat":
+        plugin_id, _, model = _text(payload, "model").partition("/")
+        kwargs = {**(payload.get("kwargs") or {}), "messages": payload.get("messages") or [], "model": model}
+        return _call(request, plugin_id, "chat_completion", kwargs)
+    return None
+
+
+def _check_permission(request: HostRequest, payload: dict[str, Any]) -> None:
+    pattern = _OPERATIONS.get(request.operation)
+    if pattern is None:
+        raise StudioError("permission_denied", f"The studio has no operation {request.operation}.")
+    needed = pattern.format(plugin_id=payload.get("plugin_id", ""))
+    plugin = Plugin.objects.select_related("desired").filter(id=request.plugin_id).first()
+    granted = plugin.desired.granted if plugin and plugin.desired else []
+    if needed not in granted:
+        detail = f"{request.plugin_id} may not use {request.operation}: {needed} is not granted."
+        hint = "Ask for it under [permissions] in plugin.toml, and let an operator grant it."
+        raise StudioError("permission_denied", detail, hint=hint)
+
+
+def _call(request: HostRequest, plugin_id: str, method: str, kwargs: dict[str, Any]) -> _Call:
+    chain = (*request.chain, request.plugin_id)
+    if plugin_id in chain:
+        path = " -> ".join((*chain, plugin_id))
+        raise StudioError("call_loop", f"The plugins call each other in a circle: {path}.")
+    left = None if request.deadline is None else request.deadline - time.monotonic()
+    if left is not None and left <= 0:
+        raise StudioError("deadline_exceeded", f"No time is left to call {plugin_id}.")
+    return _Call(plugin_id, method, kwargs, left, chain)
+
+
+def _text(payload: dict[str, Any], key: str) -> str:
+    value = payload.get(key)
+    if not isinstance(value, str) or not value:
+        raise StudioError("arguments_invalid", f"{key} must be a non-empty string.")
+    return value
+
+
+def _answer_here(request: HostRequest) -> Any:
+    payload, plugin_id = request.payload, request.plugin_id
+    if request.operation == "storage.get":
+        return storage_get(plugin_id=plugin_id, key=_text(payload, "key"))
+    if request.operation == "storage.set":
+        return storage_set(plugin_id=plugin_id, key=_text(payload, "key"), value=payload.get("value"))
+    if request.operation == "storage.delete":
+        return storage_delete(plugin_id=plugin_id, key=_text(payload, "key"))
+    if request.operation == "storage.list":
+        return storage_list(plugin_id=plugin_id, prefix=str(payload.get("prefix") or ""))
+    return _emit(plugin_id, _text(payload, "event"), payload.get("data") or {})
+
+
+def _emit(plugin_id: str, event: str, data: Any) -> None:
+    """Record a plugin's own event under its own name, so that it can never pass for one of the studio's."""
+    if not isinstance(data, dict) or len(orjson.dumps(data, default=str)) > _EVENT_LIMIT:
+        raise StudioError("arguments_invalid", f"An event's data is an object of at most {_EVENT_LIMIT} bytes.")
+    event_record(
+        event=f"{plugin_id}:{event}"[:64], plugin_id=plugin_id, data=orjson.loads(orjson.dumps(data, default=str))
+    )

@@ -1,0 +1,44 @@
+"""What a plugin asks for, written as `kind:value`, and what it was granted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from .errors import StudioError
+
+__all__ = ["BUNDLED", "check_granted", "permissions_asked", "permissions_missing"]
+
+#: Plugins that ship with the studio get what they ask for when they are discovered.
+BUNDLED = frozenset({"example-provider", "local-llama", "calculator", "redact", "markdown-export", "token-meter"})
+
+
+def permissions_asked(metadata: Mapping[str, Any]) -> list[str]:
+    """``["network:api.example.com:443", "host:storage", "subprocess"]``; without a manifest, nothing."""
+    asked: list[str] = []
+    for kind, wanted in (metadata.get("permissions") or {}).items():
+        if isinstance(wanted, list):
+            asked += [f"{kind}:{value}" for value in wanted]
+        elif wanted is True:
+            asked.append(kind)
+    return asked
+
+
+def permissions_missing(metadata: Mapping[str, Any], granted: Iterable[str]) -> list[str]:
+    """What is asked for and not granted."""
+    have = set(granted)
+    return [permission for permission in permissions_asked(metadata) if permission not in have]
+
+
+def check_granted(plugin_id: str, metadata: Mapping[str, Any], granted: Iterable[str]) -> None:
+    """Raise `permission_required`, naming each permission and how to grant it."""
+    missing = permissions_missing(metadata, granted)
+    if missing:
+        names = ", ".join(missing)
+        quoted = ", ".join(f'"{name}"' for name in missing)
+        raise StudioError(
+            "permission_required",
+            f"{plugin_id} asks for {names}, which nobody has granted.",
+            hint=f'Grant it in the admin, or load it with "grant": [{quoted}].',
+            errors=[{"pointer": "/grant", "message": f"{name} is not granted"} for name in missing],
+        )

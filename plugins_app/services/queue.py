@@ -1,0 +1,27 @@
+"""Handing work to Celery, by name and by id only. A message that is lost is found again by beat."""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+
+from django.db import transaction
+from kombu.exceptions import OperationalError
+
+from aichat.celery import app
+
+__all__ = ["enqueue_on_commit"]
+
+_log = logging.getLogger(__name__)
+
+
+def enqueue_on_commit(task: str, *args: str) -> None:
+    """Send a task once the rows it will read are visible."""
+    transaction.on_commit(partial(_send, task, args))
+
+
+def _send(task: str, args: tuple[str, ...]) -> None:
+    try:
+        app.send_task(f"plugins_app.tasks.{task}", args=args, retry=False)
+    except (OperationalError, OSError) as error:
+        _log.warning("%s%s was not handed over, beat will: %s", task, args, error)

@@ -1,0 +1,113 @@
+"""Secrets at rest: encrypted in every row, masked in everything shown, revealed only where a plugin process starts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from django.conf import settings
+
+from aichat.keys import load_or_create_key
+from plugins_app.sdk.config import MASK, Path, pointer, secret_paths
+
+__all__ = ["encrypt", "is_sealed", "mask", "reveal", "seal", "unmask"]
+
+_MARK = "$secret"
+
+
+@lru_cache(maxsize=4)
+def _fernet(keys: tuple[str, ...]) -> MultiFernet:
+    return MultiFernet([Fernet(key) for key in keys])
+
+
+def _current() -> MultiFernet:
+    """The first key encrypts, every key decrypts: to rotate, put a new one in front."""
+    keys = settings.ENVIRONMENT.secret_keys
+    if not keys:
+        text = load_or_create_key(settings.ENVIRONMENT.secrets_file, make=lambda: Fernet.generate_key().decode())
+        keys = tuple(text.split())
+    return _fernet(tuple(keys))
+
+
+def encrypt(value: Any) -> dict[str, str]:
+    """The value as it is stored: ``{"$secret": "<token>"}``."""
+    return {_MARK: _current().encrypt(json.dumps(value).encode()).decode()}
+
+
+def is_sealed(value: Any) -> bool:
+    """Whether this is an encrypted value."""
+    return isinstance(value, Mapping) and set(value) == {_MARK}
+
+
+def reveal(config: Any) -> Any:
+    """The configuration with plain values.
+
+    Raises:
+        ValueError: a secret was encrypted with a key that is not there any more.
+    """
+    return _walk(config, _decrypt)
+
+
+def _decrypt(value: Mapping[str, str]) -> Any:
+    try:
+        return json.loads(_current().decrypt(value[_MARK].encode()))
+    except InvalidToken:
+        raise ValueError("a stored secret cannot be decrypted: its key is gone; enter the secret again") from None
+
+
+def mask(config: Any) -> Any:
+    """The configuration as it may be shown."""
+    return _walk(config, lambda _: MASK)
+
+
+def _walk(value: Any, replace: Callable[[Mapping[str, str]], Any]) -> Any:
+    if is_sealed(value):
+        return replace(value)
+    if isinstance(value, Mapping):
+        return {key: _walk(item, replace) for key, item in value.items()}
+    return [_walk(item, replace) for item in value] if isinstance(value, list) else value
+
+
+def seal(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration with every secret of the schema encrypted; what is encrypted already stays as it is."""
+    sealed: dict[str, Any] = dict(config)
+    for path in secret_paths(schema):
+        sealed = _map_at(sealed, path, lambda value: value if is_sealed(value) or value is None else encrypt(value))
+    return sealed
+
+
+def _map_at(value: Any, path: Path, change: Callable[[Any], Any]) -> Any:
+    if not path:
+        return change(value)
+    step, rest = path[0], path[1:]
+    if isinstance(value, Mapping):
+        return {key: _map_at(item, rest, change) if step in ("*", key) else item for key, item in value.items()}
+    if isinstance(value, list) and step == "*":
+        return [_map_at(item, rest, change) for item in value]
+    return value
+
+
+def unmask(given: Any, stored: Any, path: tuple[Any, ...] = ()) -> tuple[Any, list[dict[str, str]]]:
+    """What an operator sent, with each mask replaced by the secret it stands for, and what is wrong with it."""
+    if given == MASK:
+        return (stored, []) if is_sealed(stored) else (given, [])
+    if isinstance(given, Mapping):
+        if _MARK in given:
+            return given, [{"pointer": pointer(path), "message": f"{_MARK} is reserved; send the plain value"}]
+        parts = {key: (item, stored.get(key) if isinstance(stored, Mapping) else None) for key, item in given.items()}
+        done = {key: unmask(item, old, (*path, key)) for key, (item, old) in parts.items()}
+        return {key: value for key, (value, _) in done.items()}, [e for _, errors in done.values() for e in errors]
+    if isinstance(given, list):
+        olds = _counterparts(given, stored if isinstance(stored, list) else [])
+        items = [unmask(item, old, (*path, i)) for i, (item, old) in enumerate(zip(given, olds, strict=True))]
+        return [value for value, _ in items], [e for _, errors in items for e in errors]
+    return given, []
+
+
+def _counterparts(given: list[Any], stored: list[Any]) -> list[Any]:
+    """For each item what it was before: the one that looks the same, so that no item inherits another one's secret."""
+    by_place = stored if len(stored) == len(given) else [None] * len(given)
+    return [next((old for old in stored if mask(old) == item), by_place[i]) for i, item in enumerate(given)]
