@@ -1,0 +1,1 @@
+"""Conversations, and the way from a message to a streamed answer."""

@@ -1,0 +1,111 @@
+"""Calling plugins from a chat, as the user who chats: the real side of `plan.Plugins`."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from aichat.chat.errors import ChatError
+from aichat.chat.plan import ProgressFn
+from plugins_app.client import AsyncClient, CallError, HostRequest
+from plugins_app.selectors.registry import Registry
+
+__all__ = ["HostCalls", "UserCalls"]
+
+HostCalls = Callable[[HostRequest], Awaitable[Any]]
+
+
+class UserCalls:
+    """Calls plugins on behalf of one user. Every failure is a `ChatError`."""
+
+    def __init__(
+        self,
+        client: AsyncClient,
+        registry: Registry,
+        *,
+        user: dict[str, Any] | None,
+        host: HostCalls | None = None,
+        chain: tuple[str, ...] = (),
+    ) -> None:
+        """`registry` says why a plugin that does not answer does not."""
+        self._client = client
+        self._registry = registry
+        self._user, self._host, self._chain = user, host, chain
+
+    async def call(
+        self,
+        plugin_id: str,
+        method: str,
+        args: Sequence[Any],
+        *,
+        timeout: float,
+        on_progress: ProgressFn | None = None,
+    ) -> Any:
+        """Call a method and return its result."""
+        try:
+            result = await self._client.call(
+                plugin_id,
+                method,
+                args,
+                timeout=timeout,
+                user=self._user,
+                chain=self._chain,
+                on_progress=on_progress,
+                host=self._host,
+            )
+        except CallError as error:
+            raise self.explain(plugin_id, error) from error
+        return result.value
+
+    def stream(
+        self, plugin_id: str, method: str, args: Sequence[Any], kwargs: dict[str, Any], *, timeout: float
+    ) -> _Stream:
+        """Call a method that answers in items."""
+        inner = self._client.stream(
+            plugin_id, method, args, kwargs, timeout=timeout, user=self._user, chain=self._chain, host=self._host
+        )
+        return _Stream(inner, plugin_id, self)
+
+    def explain(self, plugin_id: str, error: CallError) -> ChatError:
+        """A failed call in the chat's words."""
+        if error.code == "not_loaded":
+            reason = self._registry.why_not(plugin_id)
+            return ChatError(reason.code, reason.detail, retry_after=reason.retry_after, plugin_id=plugin_id)
+        detail = f"{error.type_name}: {error.detail}" if error.type_name else error.detail
+        return ChatError(error.code, detail, status=error.status, retry_after=error.retry_after, plugin_id=plugin_id)
+
+
+class _Stream:
+    """A client's stream whose failures are `ChatError`s."""
+
+    def __init__(self, inner: Any, plugin_id: str, calls: UserCalls) -> None:
+        self._inner = inner
+        self._plugin_id = plugin_id
+        self._calls = calls
+
+    @property
+    def generation(self) -> int | None:
+        generation: int | None = self._inner.generation
+        return generation
+
+    async def __aenter__(self) -> _Stream:
+        try:
+            await self._inner.__aenter__()
+        except CallError as error:
+            raise self._calls.explain(self._plugin_id, error) from error
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._inner.__aexit__(kind, error, trace)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Any:
+        try:
+            return await anext(self._inner)
+        except CallError as error:
+            raise self._calls.explain(self._plugin_id, error) from error

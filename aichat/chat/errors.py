@@ -1,0 +1,49 @@
+"""What can go wrong in a chat, said in the same way over SSE, over HTTP and in the stored message."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from plugins_app.services.errors import CODES, StudioError
+
+__all__ = ["CHAT_CODES", "ChatError"]
+
+#: The codes that only a chat has; `plugins_app.services.errors.CODES` has the rest. docs/chat.md explains each.
+CHAT_CODES: dict[str, tuple[int, str]] = {
+    "model_not_found": (404, "There is no such model"),
+    "conversation_not_found": (404, "There is no such conversation"),
+    "answer_not_running": (409, "No answer is under way"),
+    "answer_running": (409, "An answer is under way"),
+    "tool_not_found": (404, "There is no such tool"),
+    "export_not_found": (404, "There is no such export format"),
+    "provider_invalid": (502, "The provider's answer cannot be read"),
+    "middleware_invalid": (502, "The middleware's answer cannot be read"),
+    "export_invalid": (502, "The export plugin's answer cannot be read"),
+    "tool_rounds_exceeded": (502, "The model asked for tools too often"),
+    "interrupted": (502, "The answer was interrupted"),
+}
+
+
+class ChatError(StudioError):
+    """A chat request or an answer failed."""
+
+    def __init__(
+        self,
+        code: str,
+        detail: str,
+        *,
+        status: int | None = None,
+        errors: list[dict[str, str]] | None = None,
+        retry_after: float | None = None,
+        plugin_id: str | None = None,
+    ) -> None:
+        """`status`, when given, wins over the table's: a plugin's own error brings its status along."""
+        super().__init__(code, detail, errors=errors, retry_after=retry_after)
+        usual, self.title = CHAT_CODES.get(code) or CODES.get(code) or (502, code.replace("_", " ").capitalize())
+        self.status = status or usual
+        self.plugin_id = plugin_id
+
+    def to_dict(self) -> dict[str, Any]:
+        """The data of an `error` event, and what is stored with the message."""
+        data: dict[str, Any] = {"code": self.code, "title": self.title, "detail": self.detail, "status": self.status}
+        return data | ({"plugin_id": self.plugin_id} if self.plugin_id else {})

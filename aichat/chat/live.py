@@ -1,0 +1,83 @@
+"""A running answer: what it has said so far, for everyone who listens."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator
+from typing import Any
+
+import orjson
+
+from aichat.chat.relay import RelayedEvent
+
+__all__ = ["LAST_EVENTS", "PING", "LiveAnswer", "encode_event", "parse_event_id"]
+
+#: After one of these nothing comes.
+LAST_EVENTS = frozenset({"message.end", "error"})
+PING = b": ping\n\n"
+_PING_EVERY_S = 15.0
+
+
+def encode_event(message_id: str, number: int, name: str, data: dict[str, Any]) -> bytes:
+    """One server-sent event."""
+    body = orjson.dumps(data, default=_json_value, option=orjson.OPT_NON_STR_KEYS)
+    return b"id: %b:%d\nevent: %b\ndata: %b\n\n" % (message_id.encode(), number, name.encode(), body)
+
+
+def _json_value(value: Any) -> Any:
+    """What JSON has no word for: bytes as everywhere in the API, anything else as its text."""
+    if isinstance(value, bytes | bytearray | memoryview):
+        return {"base64": base64.b64encode(value).decode()}
+    return str(value)
+
+
+def parse_event_id(text: str) -> tuple[str | None, int]:
+    """The message and the number in a `Last-Event-ID`; what is not one means: from the start."""
+    message_id, colon, number = text.strip().rpartition(":")
+    if not colon or not number.isdecimal():
+        return None, 0
+    return message_id, int(number)
+
+
+class LiveAnswer:
+    """Events are numbered from 1 and kept until the answer is forgotten, so that a reader can come late or again."""
+
+    def __init__(self, message_id: str, conversation_id: str) -> None:
+        self.message_id = message_id
+        self.conversation_id = conversation_id
+        self.ended = False
+        self._events: list[RelayedEvent] = []
+        self._changed = asyncio.Event()
+
+    def emit(self, name: str, data: dict[str, Any]) -> None:
+        """Say something to all who listen. After the last event nothing is said any more."""
+        if self.ended:
+            return
+        number = len(self._events) + 1
+        self.ended = name in LAST_EVENTS
+        self._events.append(RelayedEvent(number, encode_event(self.message_id, number, name, data), self.ended))
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def batches(self, after: int = 0) -> AsyncIterator[list[RelayedEvent]]:
+        """The events after number `after`, as many at a time as there are; empty when there was none for a while."""
+        while True:
+            changed = self._changed
+            if after < len(self._events):
+                batch = self._events[after:]
+                after = len(self._events)
+                yield batch
+            elif self.ended:
+                return
+            else:
+                try:
+                    async with asyncio.timeout(_PING_EVERY_S):
+                        await changed.wait()
+                except TimeoutError:
+                    yield []
+
+    async def follow(self, after: int = 0) -> AsyncIterator[bytes]:
+        """The same as bytes for a browser, with pings while nothing is said."""
+        async for batch in self.batches(after):
+            yield b"".join(event.sse for event in batch) or PING

@@ -1,0 +1,161 @@
+"""Putting streamed pieces together: OpenAI chunks into a message, many small chunks into fewer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from aichat.chat.errors import ChatError
+
+__all__ = ["Collected", "Delta", "add_usage", "merged", "read_delta"]
+
+_QUEUE_LIMIT = 256
+_END = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """What one chunk brings that is shown at once."""
+
+    content: str = ""
+    reasoning: str = ""
+
+
+@dataclass(slots=True)
+class Collected:
+    """One answer of a provider, growing chunk by chunk."""
+
+    content: list[str] = field(default_factory=list)
+    reasoning: list[str] = field(default_factory=list)
+    calls: dict[int, dict[str, Any]] = field(default_factory=dict)
+    finish_reason: str | None = None
+    usage: dict[str, Any] | None = None
+
+    @property
+    def text(self) -> str:
+        return "".join(self.content)
+
+    @property
+    def tool_calls(self) -> list[dict[str, Any]]:
+        """The calls the model asks for, in its order."""
+        return [self.calls[index] for index in sorted(self.calls)]
+
+    def add(self, chunk: dict[str, Any]) -> Delta:
+        """Take in one chunk; return what of it is to be shown."""
+        if isinstance(chunk.get("usage"), dict):
+            self.usage = chunk["usage"]
+        choice = _first_choice(chunk)
+        self.finish_reason = choice.get("finish_reason") or self.finish_reason
+        delta = read_delta(choice)
+        if delta.content:
+            self.content.append(delta.content)
+        if delta.reasoning:
+            self.reasoning.append(delta.reasoning)
+        for position, piece in enumerate((choice.get("delta") or {}).get("tool_calls") or []):
+            self._add_call(piece, position)
+        return delta
+
+    def _add_call(self, piece: dict[str, Any], position: int) -> None:
+        """Append a piece to the call of its index: names and arguments come in fragments."""
+        index = piece.get("index", position)
+        call = self.calls.setdefault(index, {"id": "", "type": "function", "function": {"name": "", "arguments": ""}})
+        call["id"] = piece.get("id") or call["id"] or f"call_{index}"
+        function = piece.get("function") or {}
+        call["function"]["name"] += function.get("name") or ""
+        arguments = function.get("arguments") or ""
+        call["function"]["arguments"] += arguments if isinstance(arguments, str) else orjson.dumps(arguments).decode()
+
+    def message(self) -> dict[str, Any]:
+        """The whole message, in OpenAI's shape."""
+        message: dict[str, Any] = {"role": "assistant", "content": self.text}
+        if self.reasoning:
+            message["reasoning_content"] = "".join(self.reasoning)
+        if self.calls:
+            message["tool_calls"] = self.tool_calls
+        return message
+
+
+def _first_choice(chunk: dict[str, Any]) -> dict[str, Any]:
+    choices = chunk.get("choices") if isinstance(chunk, dict) else None
+    if choices is None or not isinstance(choices, list):
+        raise ChatError("provider_invalid", "the provider sent something that is not a chat completion chunk")
+    return choices[0] if choices and choices[0].get("index", 0) == 0 else {}
+
+
+def read_delta(choice: dict[str, Any]) -> Delta:
+    """The text of a choice; providers name their reasoning in two ways."""
+    delta = choice.get("delta") or {}
+    return Delta(delta.get("content") or "", delta.get("reasoning_content") or delta.get("reasoning") or "")
+
+
+def add_usage(total: dict[str, Any] | None, more: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The token counts of two provider calls together; None while no provider has counted."""
+    if more is None:
+        return total
+    names = ("prompt_tokens", "completion_tokens", "total_tokens")
+    summed = {name: (total or {}).get(name, 0) + (more.get(name) or 0) for name in names}
+    if not more.get("total_tokens"):
+        summed["total_tokens"] = summed["prompt_tokens"] + summed["completion_tokens"]
+    return summed
+
+
+async def merged(source: AsyncIterator[dict[str, Any]]) -> AsyncGenerator[dict[str, Any], None]:
+    """The chunks of `source`, those that came while the reader was busy put together.
+
+    A middleware that looks at every chunk costs a call each; so it gets one larger chunk where it is the slower one.
+    """
+    queue: asyncio.Queue[Any] = asyncio.Queue(_QUEUE_LIMIT)
+    pump = asyncio.create_task(_pump(source, queue))
+    try:
+        while True:
+            waiting = [await queue.get()]
+            while not queue.empty():
+                waiting.append(queue.get_nowait())
+            for chunk in _merge(item for item in waiting if item is not _END):
+                yield chunk
+            if waiting[-1] is _END:
+                await pump  # raises what the source raised
+                return
+    finally:
+        pump.cancel()
+        await asyncio.gather(pump, return_exceptions=True)
+
+
+async def _pump(source: AsyncIterator[dict[str, Any]], queue: asyncio.Queue[Any]) -> None:
+    try:
+        async for chunk in source:
+            await queue.put(chunk)
+    except Exception:  # not handled here: the reader is woken, and then gets it from this task
+        await queue.put(_END)
+        raise
+    await queue.put(_END)
+
+
+def _merge(chunks: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    merged_chunks: list[dict[str, Any]] = []
+    for chunk in chunks:
+        if merged_chunks and _is_text(chunk) and _is_text(merged_chunks[-1]):
+            before = merged_chunks[-1]["choices"][0]["delta"]["content"]
+            text = before + chunk["choices"][0]["delta"]["content"]
+            merged_chunks[-1] = _with_content(chunk, text)
+        else:
+            merged_chunks.append(chunk)
+    return merged_chunks
+
+
+def _is_text(chunk: dict[str, Any]) -> bool:
+    """Whether the chunk brings text and nothing else."""
+    choices = chunk.get("choices") if isinstance(chunk, dict) else None
+    if not choices or len(choices) != 1 or choices[0].get("finish_reason") or chunk.get("usage"):
+        return False
+    delta = choices[0].get("delta") or {}
+    return isinstance(delta.get("content"), str) and not (delta.keys() - {"content", "role"})
+
+
+def _with_content(chunk: dict[str, Any], text: str) -> dict[str, Any]:
+    choice = chunk["choices"][0]
+    return chunk | {"choices": [choice | {"delta": choice["delta"] | {"content": text}}]}

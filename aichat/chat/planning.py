@@ -1,0 +1,162 @@
+"""From a registry to a plan: who takes part in an answer. What plugins say of themselves is asked once a generation."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from aichat.chat.errors import ChatError
+from aichat.chat.plan import Middleware, Plan, Plugins, Provider, Tool, model_not_found, split_model
+from plugins_app.sdk import PluginType
+from plugins_app.selectors.registry import Registry, ServingPlugin
+
+__all__ = ["Catalog", "make_plan", "tool_name"]
+
+_log = logging.getLogger(__name__)
+_ASK_TIMEOUT_S = 10.0
+_MODELS_MAX_AGE_S = 60.0  # a provider's list may change without a new generation: models get pulled, keys upgraded
+_PROVIDER_TIMEOUT_S, _TOOL_TIMEOUT_S, _MIDDLEWARE_TIMEOUT_S = 300.0, 60.0, 10.0
+_UNFIT = re.compile(r"[^a-zA-Z0-9_-]")
+
+_Key = tuple[str, int | None]
+
+
+class Catalog:
+    """The models and actions of plugins, remembered by generation."""
+
+    def __init__(self) -> None:
+        self._models: dict[_Key, tuple[float, list[dict[str, Any]]]] = {}
+        self._actions: dict[_Key, list[dict[str, Any]]] = {}
+
+    async def models(self, providers: Sequence[ServingPlugin], calls: Plugins) -> list[dict[str, Any]]:
+        """All models of these providers, as `GET /api/models` shows them."""
+        lists = await asyncio.gather(*(self.models_of(provider, calls) for provider in providers))
+        return [_model(provider, model) for provider, models in zip(providers, lists, strict=True) for model in models]
+
+    async def models_of(self, provider: ServingPlugin, calls: Plugins, max_age: float = _MODELS_MAX_AGE_S) -> list[Any]:
+        """The models one provider has; none when it cannot say."""
+        key = (provider.id, provider.generation)
+        kept = self._models.get(key)
+        if kept is not None and time.monotonic() - kept[0] < max_age:
+            return kept[1]
+        models = await _ask(provider, "get_available_models", "id", calls)
+        if models is None:
+            return kept[1] if kept else []
+        _forget(self._models, provider.id)
+        self._models[key] = (time.monotonic(), models)
+        return models
+
+    async def check_model(self, model: str, registry: Registry, calls: Plugins) -> ServingPlugin:
+        """The provider that serves `model` now. One that lists no models takes any name.
+
+        Raises:
+            ChatError: there is no such model, or its provider does not serve.
+        """
+        plugin_id, name = split_model(model)
+        provider = registry.serving.get(plugin_id)
+        if provider is None or provider.type != PluginType.PROVIDER:
+            raise _refuse(registry, model)
+        for max_age in (_MODELS_MAX_AGE_S, 1.0):
+            models = await self.models_of(provider, calls, max_age)
+            if not models or any(one["id"] == name for one in models):
+                return provider
+        raise model_not_found(model)
+
+    async def tools(self, plugins: Iterable[ServingPlugin], calls: Plugins) -> dict[str, Tool]:
+        """What these tool plugins offer, by the name a model calls it."""
+        found = list(plugins)
+        actions = await asyncio.gather(*(self._actions_of(plugin, calls) for plugin in found))
+        tools = [_tool(plugin, action) for plugin, some in zip(found, actions, strict=True) for action in some]
+        return {tool.name: tool for tool in tools}
+
+    async def _actions_of(self, plugin: ServingPlugin, calls: Plugins) -> list[dict[str, Any]]:
+        key = (plugin.id, plugin.generation)
+        if key not in self._actions:
+            actions = await _ask(plugin, "get_actions", "name", calls)
+            if actions is None:
+                return []
+            _forget(self._actions, plugin.id)
+            self._actions[key] = actions
+        return self._actions[key]
+
+
+def make_plan(registry: Registry, tools: dict[str, Tool], without: frozenset[str] = frozenset()) -> Plan:
+    """Everyone who takes part now; `without` are middlewares left out because the call comes from them."""
+    providers = {
+        plugin.id: Provider(plugin.id, plugin.generation, plugin.limit("call_timeout_s", _PROVIDER_TIMEOUT_S))
+        for plugin in registry.of_type(PluginType.PROVIDER)
+    }
+    middlewares = [
+        _middleware(plugin) for plugin in registry.expected_of_type(PluginType.MIDDLEWARE) if plugin.id not in without
+    ]
+    return Plan(providers, middlewares, tools, lambda plugin_id: _refuse(registry, f"{plugin_id}/"))
+
+
+def tool_name(plugin_id: str, action: str) -> str:
+    """The name a model calls an action by; models' APIs take letters, digits, `_` and `-`, 64 of them."""
+    return _UNFIT.sub("_", f"{plugin_id}__{action}")[:64]
+
+
+def _refuse(registry: Registry, model: str) -> ChatError:
+    plugin_id = split_model(f"{model}.")[0]
+    plugin = registry.serving.get(plugin_id) or registry.expected.get(plugin_id)
+    if plugin_id not in registry.states or (plugin is not None and plugin.type != PluginType.PROVIDER):
+        return model_not_found(model)
+    reason = registry.why_not(plugin_id)
+    return ChatError(reason.code, reason.detail, retry_after=reason.retry_after, plugin_id=plugin_id)
+
+
+def _middleware(plugin: ServingPlugin) -> Middleware:
+    declared = plugin.metadata.get("middleware") or {}
+    return Middleware(
+        plugin.id,
+        plugin.generation,
+        int(declared.get("priority", 100)),
+        str(declared.get("on_error", "fail")),
+        plugin.limit("call_timeout_s", _MIDDLEWARE_TIMEOUT_S),
+    )
+
+
+def _model(provider: ServingPlugin, model: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "id": f"{provider.id}/{model['id']}",
+        "name": model.get("name") or model["id"],
+        "description": model.get("description") or "",
+        "context_window": model.get("context_window"),
+        "max_tokens": model.get("max_tokens"),
+        "plugin_id": provider.id,
+    }
+
+
+def _tool(plugin: ServingPlugin, action: dict[str, Any]) -> Tool:
+    return Tool(
+        tool_name(plugin.id, action["name"]),
+        plugin.id,
+        action["name"],
+        action.get("description") or "",
+        action.get("parameters") or {},
+        plugin.limit("call_timeout_s", _TOOL_TIMEOUT_S),
+    )
+
+
+async def _ask(plugin: ServingPlugin, method: str, named_by: str, calls: Plugins) -> list[dict[str, Any]] | None:
+    """A plugin's list of what it has; None, and a line in the log, when it cannot say."""
+    try:
+        answer = await calls.call(plugin.id, method, [], timeout=_ASK_TIMEOUT_S)
+    except ChatError as error:
+        _log.warning("%s of %s failed: %s: %s", method, plugin.id, error.code, error.detail)
+        return None
+    if not isinstance(answer, list) or not all(isinstance(one, dict) and one.get(named_by) for one in answer):
+        _log.warning("%s of %s returned no list of dicts with %r", method, plugin.id, named_by)
+        return None
+    return answer
+
+
+def _forget(kept: dict[_Key, Any], plugin_id: str) -> None:
+    """Drop what older generations said."""
+    for key in [key for key in kept if key[0] == plugin_id]:
+        del kept[key]

@@ -1,0 +1,93 @@
+"""Running the tools a model asks for: in parallel, each under its own time limit, errors told to the model."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from aichat.chat.errors import ChatError
+from aichat.chat.plan import Emit, Plugins, Tool
+
+__all__ = ["ToolRunner", "result_text"]
+
+#: What a model gets of one result at most; more would only crowd out the conversation.
+RESULT_LIMIT = 100_000
+
+
+class ToolRunner:
+    """The tools of one answer."""
+
+    def __init__(self, tools: Mapping[str, Tool], plugins: Plugins, emit: Emit) -> None:
+        self._tools = tools
+        self._plugins = plugins
+        self._emit = emit
+
+    async def run(self, calls: Sequence[dict[str, Any]], offered: frozenset[str]) -> list[dict[str, Any]]:
+        """Run all calls at once; return their results as messages, in the order of the calls."""
+        return list(await asyncio.gather(*(self._run_one(call, offered) for call in calls)))
+
+    async def _run_one(self, call: dict[str, Any], offered: frozenset[str]) -> dict[str, Any]:
+        call_id, name = call["id"], call["function"]["name"]
+        try:
+            result = await self._execute(call, offered)
+        except ChatError as error:
+            failure = {"code": error.code, "detail": error.detail}
+            self._emit("tool.result", {"id": call_id, "name": name, "error": failure})
+            content = result_text({"error": failure})
+        else:
+            self._emit("tool.result", {"id": call_id, "name": name, "result": result})
+            content = result_text(result)
+        return {"role": "tool", "tool_call_id": call_id, "name": name, "content": content}
+
+    async def _execute(self, call: dict[str, Any], offered: frozenset[str]) -> Any:
+        name = call["function"]["name"]
+        tool = self._tools.get(name) if name in offered else None
+        arguments, problem = _arguments(call["function"]["arguments"])
+        self._announce(call, tool, arguments)
+        if tool is None:
+            raise ChatError("tool_not_found", f"There is no tool {name!r}; offered: {', '.join(sorted(offered))}")
+        if problem:
+            raise ChatError("arguments_invalid", problem)
+        return await self._plugins.call(
+            tool.plugin_id,
+            "execute",
+            [tool.action, arguments],
+            timeout=tool.timeout,
+            on_progress=lambda fraction, message, _: self._emit(
+                "tool.progress", {"id": call["id"], "fraction": fraction, "message": message}
+            ),
+        )
+
+    def _announce(self, call: dict[str, Any], tool: Tool | None, arguments: dict[str, Any] | None) -> None:
+        self._emit(
+            "tool.call",
+            {
+                "id": call["id"],
+                "name": call["function"]["name"],
+                "plugin_id": tool.plugin_id if tool else None,
+                "action": tool.action if tool else None,
+                "arguments": arguments if arguments is not None else call["function"]["arguments"],
+            },
+        )
+
+
+def _arguments(text: str) -> tuple[dict[str, Any] | None, str | None]:
+    """The arguments, or what is wrong with them."""
+    try:
+        arguments = orjson.loads(text or "{}")
+    except orjson.JSONDecodeError as error:
+        return None, f"The arguments are not valid JSON: {error}"
+    if not isinstance(arguments, dict):
+        return None, f"The arguments must be a JSON object, not {type(arguments).__name__}"
+    return arguments, None
+
+
+def result_text(result: Any) -> str:
+    """A tool's result as a model reads it."""
+    text = result if isinstance(result, str) else orjson.dumps(result, default=str).decode()
+    if len(text) <= RESULT_LIMIT:
+        return text
+    return f"{text[:RESULT_LIMIT]}\n[cut: {len(text) - RESULT_LIMIT} more characters]"
