@@ -1,0 +1,101 @@
+/** Every call the page makes to the server, one function each. */
+import { type Answer, ApiError, ask, get, request } from "./http";
+import { serverEvents } from "./sse";
+import type {
+  ChatRequest,
+  ChatStreamEvent,
+  ConfigValues,
+  Conversation,
+  ConversationDetail,
+  Model,
+  Page,
+  Person,
+  Plugin,
+} from "./types";
+
+export const me = (signal?: AbortSignal) => get<Person>("/api/auth/me", signal);
+
+export async function login(username: string, password: string): Promise<Person> {
+  const { data } = await ask<Person>("/api/auth/login", { method: "POST", body: { username, password } });
+  return data;
+}
+
+export const logout = () => ask<unknown>("/api/auth/logout", { method: "POST" });
+
+export async function models(signal?: AbortSignal): Promise<readonly Model[]> {
+  return (await get<{ data: readonly Model[] }>("/api/models", signal)).data;
+}
+
+export const conversations = (signal?: AbortSignal) => all<Conversation>("/api/conversations?page_size=100", signal);
+export const conversation = (id: string, signal?: AbortSignal) =>
+  get<ConversationDetail>(`/api/conversations/${encodeURIComponent(id)}`, signal);
+export const renameConversation = (id: string, title: string) =>
+  ask<Conversation>(`/api/conversations/${encodeURIComponent(id)}`, { method: "PATCH", body: { title } });
+export const deleteConversation = (id: string, keepalive = false) =>
+  ask<unknown>(`/api/conversations/${encodeURIComponent(id)}`, { method: "DELETE", keepalive });
+
+export const exportUrl = (id: string, format: string) =>
+  `/api/conversations/${encodeURIComponent(id)}/export?format=${encodeURIComponent(format)}`;
+
+export const plugins = (signal?: AbortSignal) => all<Plugin>("/api/plugins/available?page_size=200", signal);
+export const plugin = (id: string, signal?: AbortSignal) => get<Plugin>(pluginUrl(id), signal);
+export const loadPlugin = (plugin_id: string, config?: ConfigValues) =>
+  settle(ask<Plugin>("/api/plugins/load", { method: "POST", body: { plugin_id, ...(config && { config }) } }), plugin_id);
+export const unloadPlugin = (id: string, cascade = false) =>
+  settle(ask<Plugin>(`${pluginUrl(id)}/unload`, { method: "POST", body: cascade ? { cascade } : {} }), id);
+export const reloadPlugin = (id: string) =>
+  settle(ask<Plugin>(`${pluginUrl(id)}/reload`, { method: "POST", body: {} }), id);
+export const configurePlugin = (id: string, config: ConfigValues) =>
+  settle(ask<Plugin>(`${pluginUrl(id)}/config`, { method: "PUT", body: { config } }), id);
+export const discoverPlugins = () => ask<unknown>("/api/plugins/discover", { method: "POST", body: {} });
+
+const pluginUrl = (id: string) => `/api/plugins/${encodeURIComponent(id)}`;
+
+/** Sends a message and gives the answer's events as they come. */
+export async function* chat(body: ChatRequest, signal: AbortSignal): AsyncGenerator<ChatStreamEvent, void, undefined> {
+  const response = await request("/api/chat", { method: "POST", body, signal, accept: "text/event-stream" });
+  if (!response.body) return;
+  for await (const { event, data, id } of serverEvents(response.body)) {
+    yield { event, id, data: JSON.parse(data) } as ChatStreamEvent;
+  }
+}
+
+async function all<T>(path: string, signal?: AbortSignal): Promise<readonly T[]> {
+  const found: T[] = [];
+  let next: string | null = path;
+  while (next) {
+    const page: Page<T> = await get<Page<T>>(next, signal);
+    found.push(...page.results);
+    next = page.next && relative(page.next);
+  }
+  return found;
+}
+
+/** The server may stand behind a proxy and think it has another name: only path and query count. */
+function relative(url: string): string {
+  const { pathname, search } = new URL(url, location.href);
+  return pathname + search;
+}
+
+const UNSETTLED = new Set(["installing", "loading", "draining"]);
+const POLL_MS = 700;
+const PATIENCE_MS = 180_000;
+
+/** A 202 means "not settled yet": asks its Location until the plugin's state stands still. */
+async function settle(call: Promise<Answer<Plugin>>, id: string): Promise<Plugin> {
+  const { data, status, location } = await call;
+  if (status !== 202) return data;
+  const until = Date.now() + PATIENCE_MS;
+  while (Date.now() < until) {
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    const now = await get<Plugin>(location ? relative(location) : pluginUrl(id));
+    if (!UNSETTLED.has(now.state)) return settled(now);
+  }
+  return plugin(id);
+}
+
+function settled(now: Plugin): Plugin {
+  if (now.state !== "error" && now.state !== "blocked") return now;
+  const { code = now.state, title = "It did not load", detail = "" } = now.last_error ?? {};
+  throw new ApiError({ code, title, detail, status: 502 });
+}

@@ -1,0 +1,129 @@
+import { Cpu, MessageSquare, MessageSquarePlus, Moon, Puzzle, Settings } from "lucide-react";
+import { type KeyboardEvent, type ReactNode, useId, useState } from "react";
+import { useLocation } from "wouter";
+import type { Person } from "@/api/types";
+import { chosenModel } from "@/chat/model";
+import { PluginMount, useReadable } from "@/plugins/react";
+import { Dialog } from "@/ui/Dialog";
+import { toggleTheme } from "@/ui/theme";
+import { hiddenConversations } from "./deletions";
+import { Overlay } from "./overlay";
+import { useConversations, useModels } from "./queries";
+
+interface CommandItem {
+  readonly id: string;
+  readonly label: string;
+  readonly kind: string;
+  readonly icon: ReactNode;
+  readonly run: () => void;
+}
+
+const MOST = 12;
+
+/** Ctrl K: go to a chat, change the model, do what the studio can do, and what UI plugins add. */
+export function CommandPalette({ person }: { person: Person }) {
+  const [query, setQuery] = useState("");
+  const [index, setIndex] = useState(0);
+  const found = search(useCommands(person), query);
+  const listId = useId();
+  const close = () => Overlay.close("palette");
+  const run = (command: CommandItem | undefined) => {
+    if (!command) return;
+    close();
+    command.run();
+  };
+  const onKeyDown = (event: KeyboardEvent) => {
+    if (event.key === "Enter") run(found[index]);
+    else if (event.key === "ArrowDown") setIndex(Math.min(index + 1, found.length - 1));
+    else if (event.key === "ArrowUp") setIndex(Math.max(index - 1, 0));
+    else return;
+    event.preventDefault();
+  };
+  return (
+    <Dialog title="Commands" kind="palette" onClose={close}>
+      <input
+        className="palette-input"
+        placeholder="Search chats, models and commands…"
+        aria-label="Search chats, models and commands"
+        role="combobox"
+        aria-expanded="true"
+        aria-controls={listId}
+        aria-activedescendant={found[index] && `${listId}-${index}`}
+        value={query}
+        autoFocus
+        onChange={(event) => {
+          setQuery(event.target.value);
+          setIndex(0);
+        }}
+        onKeyDown={onKeyDown}
+        data-testid="palette-input"
+      />
+      <ul className="palette-list" id={listId} role="listbox" aria-label="Results">
+        {found.map((command, at) => (
+          // biome-ignore lint/a11y/useKeyWithClickEvents: the keyboard works from the input above
+          <li
+            key={command.id}
+            id={`${listId}-${at}`}
+            role="option"
+            aria-selected={at === index}
+            tabIndex={-1}
+            onMouseMove={() => setIndex(at)}
+            onClick={() => run(command)}
+          >
+            {command.icon}
+            <span>{command.label}</span>
+            <small>{command.kind}</small>
+          </li>
+        ))}
+        {found.length === 0 && <li className="palette-none">Nothing found for “{query}”.</li>}
+      </ul>
+      <PluginMount mountPoint="command-palette" slot={{ query, close }} className="palette-plugins" />
+    </Dialog>
+  );
+}
+
+function useCommands(person: Person): readonly CommandItem[] {
+  const [, navigate] = useLocation();
+  const { data: chats = [] } = useConversations();
+  const { data: models = [] } = useModels();
+  const hidden = useReadable(hiddenConversations);
+  const own: CommandItem[] = [
+    { id: "new", label: "New chat", kind: "Go to", icon: <MessageSquarePlus size={16} />, run: () => navigate("/") },
+    {
+      id: "plugins",
+      label: person.is_operator ? "Manage plugins" : "See plugins",
+      kind: "Go to",
+      icon: <Puzzle size={16} />,
+      run: () => navigate("/plugins"),
+    },
+    { id: "theme", label: "Switch between light and dark", kind: "Command", icon: <Moon size={16} />, run: toggleTheme },
+    {
+      id: "settings",
+      label: "Settings",
+      kind: "Command",
+      icon: <Settings size={16} />,
+      run: () => Overlay.open("settings"),
+    },
+  ];
+  const byModel = models.map((model) => ({
+    id: `model:${model.id}`,
+    label: `Use ${model.name}`,
+    kind: "Model",
+    icon: <Cpu size={16} />,
+    run: () => chosenModel.set(model.id),
+  }));
+  const byChat = chats.filter(({ id }) => !hidden.has(id)).map(({ id, title }) => ({
+    id: `chat:${id}`,
+    label: title,
+    kind: "Chat",
+    icon: <MessageSquare size={16} />,
+    run: () => navigate(`/c/${id}`),
+  }));
+  return [...own, ...byModel, ...byChat];
+}
+
+function search(commands: readonly CommandItem[], query: string): readonly CommandItem[] {
+  const words = query.toLowerCase().split(/\s+/).filter(Boolean);
+  const fits = ({ label, kind }: CommandItem) => words.every((word) => `${label} ${kind}`.toLowerCase().includes(word));
+  return commands.filter(fits).slice(0, MOST);
+}

@@ -1,0 +1,74 @@
+/** Where the page's long-lived parts are made and tied together; everything else gets them from here. */
+import { QueryClient } from "@tanstack/react-query";
+import { navigate } from "wouter/use-browser-location";
+import { ApiError } from "@/api/http";
+import * as studio from "@/api/studio";
+import type { LifecycleEvent, Plugin } from "@/api/types";
+import { Sessions } from "@/chat/sessions";
+import { framedPlugin } from "@/plugins/Frame";
+import { pluginManager } from "@/plugins/instance";
+import { type RemotePlugin, RemotePlugins } from "@/plugins/remote";
+import { PLUGIN_EVENTS } from "@/plugins/types";
+
+export const queryClient = new QueryClient({
+  defaultOptions: { queries: { staleTime: 30_000, retry: (count, error) => count < 2 && mayHelp(error) } },
+});
+
+/** Asking again helps when nobody answered, never when the answer was no. */
+function mayHelp(error: unknown): boolean {
+  return error instanceof ApiError && (error.status === 0 || error.status >= 502);
+}
+
+export const keys = {
+  me: ["me"],
+  models: ["models"],
+  plugins: ["plugins"],
+  conversations: ["conversations"],
+  conversation: (id: string) => ["conversation", id],
+} as const;
+
+export const sessions: Sessions = new Sessions({
+  chat: studio.chat,
+  schedule: (work) => void requestAnimationFrame(work),
+  emit: (event, payload, session) => {
+    if (sessions.current.get() === session) pluginManager.host.tellChat(event, payload);
+  },
+  onStarted: (session) => {
+    const { id } = session.get();
+    if (sessions.current.get() === session && location.pathname === "/") navigate(`/c/${id}`, { replace: true });
+    void queryClient.invalidateQueries({ queryKey: keys.conversations });
+  },
+  onEnded: () => void queryClient.invalidateQueries({ queryKey: keys.conversations }),
+});
+
+const remote = new RemotePlugins(pluginManager, { frame: framedPlugin });
+
+/** Makes this page show exactly the UI plugins that are active on the server. */
+export function showRemotePlugins(plugins: readonly Plugin[]): Promise<void> {
+  const moving = new Set(["installing", "loading", "draining"]);
+  const keep = plugins.filter((plugin) => plugin.ui && moving.has(plugin.state) && remote.has(plugin.id));
+  return remote.sync(
+    plugins.flatMap(asRemote),
+    keep.map((plugin) => plugin.id),
+  );
+}
+
+function asRemote({ id, name, version, digest, generation, state, config, ui }: Plugin): RemotePlugin[] {
+  if (!ui || state !== "active") return [];
+  return [{ id, name, version, digest, generation, ui, config: ui.config ?? config ?? {} }];
+}
+
+/** A lifecycle event of the server: what it changed is asked again, and hooks are told. */
+export function hearLifecycle(event: LifecycleEvent): void {
+  refreshPlugins();
+  const name = PLUGIN_EVENTS.find((known) => known === event.event.replace("_", ":"));
+  // A UI plugin's loads are told by the page itself, when they have happened here.
+  if (name && !remote.has(event.plugin_id)) {
+    pluginManager.emit(name, event.plugin_id, { source: "server", data: event });
+  }
+}
+
+export function refreshPlugins(): void {
+  void queryClient.invalidateQueries({ queryKey: keys.plugins });
+  void queryClient.invalidateQueries({ queryKey: keys.models });
+}

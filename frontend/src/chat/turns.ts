@@ -1,0 +1,152 @@
+/** Messages as people see them: one turn per speaker, with the tools an answer used inside it. */
+import type { Problem, StoredMessage } from "@/api/types";
+import type { ChatEvents, TokenUsage } from "@/plugins/types";
+
+export interface ToolCall {
+  readonly id: string;
+  readonly name: string;
+  readonly pluginId: string;
+  readonly action: string;
+  readonly arguments: unknown;
+  readonly status: "running" | "done" | "failed";
+  readonly progress?: { readonly fraction: number | null; readonly message: string };
+  readonly result?: unknown;
+  readonly error?: unknown;
+}
+
+export type Part =
+  | { readonly kind: "text"; readonly text: string }
+  | { readonly kind: "reasoning"; readonly text: string }
+  | { readonly kind: "tool"; readonly call: ToolCall };
+
+export interface UserTurn {
+  readonly role: "user";
+  readonly id: string;
+  readonly text: string;
+}
+
+export interface AssistantTurn {
+  readonly role: "assistant";
+  readonly id: string;
+  readonly parts: readonly Part[];
+  readonly model: string | null;
+  readonly status: "waiting" | "streaming" | "done" | "stopped" | "failed";
+  readonly usage: TokenUsage | null;
+  readonly durationMs: number | null;
+  readonly finishReason: string | null;
+  readonly error: Problem | null;
+}
+
+export type Turn = UserTurn | AssistantTurn;
+
+export function emptyAnswer(id: string, model: string | null): AssistantTurn {
+  return {
+    role: "assistant",
+    id,
+    parts: [],
+    model,
+    status: "waiting",
+    usage: null,
+    durationMs: null,
+    finishReason: null,
+    error: null,
+  };
+}
+
+export function textOf(turn: Turn): string {
+  if (turn.role === "user") return turn.text;
+  const texts = turn.parts.map((part) => (part.kind === "text" ? part.text : ""));
+  return texts.filter(Boolean).join("\n\n");
+}
+
+/** Adds to the last part when it is of the same kind, so that a stream makes one text, not a thousand. */
+export function appendText(parts: readonly Part[], kind: "text" | "reasoning", text: string): readonly Part[] {
+  const last = parts.at(-1);
+  if (last?.kind !== kind) return [...parts, { kind, text }];
+  return [...parts.slice(0, -1), { kind, text: last.text + text }];
+}
+
+export function callOf({ id, name, plugin_id, action, arguments: args }: ChatEvents["tool.call"]): ToolCall {
+  const [plugin = name, method = ""] = name.split("__");
+  return { id, name, pluginId: plugin_id ?? plugin, action: action ?? method, arguments: args, status: "running" };
+}
+
+export function changeCall(
+  parts: readonly Part[],
+  id: string,
+  change: (call: ToolCall) => ToolCall,
+): readonly Part[] {
+  return parts.map((part) => (part.kind === "tool" && part.call.id === id ? { ...part, call: change(part.call) } : part));
+}
+
+/** Folds stored messages into turns: an answer with tools is several messages and one turn. */
+export function turnsOf(messages: readonly StoredMessage[]): readonly Turn[] {
+  const turns: Turn[] = [];
+  for (const message of messages) {
+    if (message.role === "user") turns.push({ role: "user", id: message.id, text: message.content ?? "" });
+    else if (message.role !== "system") turns.push(fold(turns, message));
+  }
+  return turns;
+}
+
+/** The turn this message belongs to, taken off the list, with the message in it. */
+function fold(turns: Turn[], message: StoredMessage): AssistantTurn {
+  const last = turns.at(-1);
+  const begun = last?.role === "assistant" ? last : emptyAnswer(message.id, null);
+  if (last?.role === "assistant") turns.pop();
+  return message.role === "tool" ? withResult(begun, message) : withAnswer(begun, message);
+}
+
+function withAnswer(turn: AssistantTurn, message: StoredMessage): AssistantTurn {
+  const text: readonly Part[] = message.content ? [{ kind: "text", text: message.content }] : [];
+  const calls = (message.tool_calls ?? []).map((raw): Part => ({ kind: "tool", call: storedCall(raw) }));
+  const error = message.error ? problemOf(message.error) : null;
+  return {
+    ...turn,
+    id: message.id,
+    parts: [...turn.parts, ...text, ...calls],
+    model: message.model ?? turn.model,
+    status: error ? "failed" : "done",
+    usage: addUsage(turn.usage, message.usage),
+    error,
+  };
+}
+
+function withResult(turn: AssistantTurn, message: StoredMessage): AssistantTurn {
+  const result = parsed(message.content);
+  const failed = Boolean(message.error);
+  const outcome = failed ? { error: message.error } : { result };
+  const status = failed ? "failed" : "done";
+  const change = (call: ToolCall): ToolCall => ({ ...call, status, ...outcome });
+  return { ...turn, parts: changeCall(turn.parts, message.tool_call_id ?? "", change), status: "done" };
+}
+
+/** A tool call in OpenAI's shape (`function.arguments` is text) or in our own event's shape. */
+function storedCall(raw: unknown): ToolCall {
+  const { id = "", function: fn, ...own } = raw as Record<string, unknown> & { function?: Record<string, unknown> };
+  const { name = "tool", arguments: args } = (fn ?? own) as { name?: string; arguments?: unknown };
+  return { ...callOf({ id: String(id), name, arguments: parsed(args) }), status: "done" };
+}
+
+function parsed(value: unknown): unknown {
+  if (typeof value !== "string") return value;
+  try {
+    return JSON.parse(value);
+  } catch {
+    return value;
+  }
+}
+
+export function addUsage(a: TokenUsage | null, b: TokenUsage | null | undefined): TokenUsage | null {
+  if (!a || !b) return a ?? b ?? null;
+  return {
+    prompt_tokens: a.prompt_tokens + b.prompt_tokens,
+    completion_tokens: a.completion_tokens + b.completion_tokens,
+    total_tokens: a.total_tokens + b.total_tokens,
+  };
+}
+
+function problemOf(error: unknown): Problem {
+  if (typeof error === "string") return { code: "error", title: "The answer failed", detail: error, status: 500 };
+  return { code: "error", title: "The answer failed", status: 500, ...(error as Partial<Problem>) };
+}

@@ -1,0 +1,75 @@
+import { useState } from "react";
+import { ApiError } from "@/api/http";
+import * as studio from "@/api/studio";
+import type { Plugin } from "@/api/types";
+import { keys, queryClient, refreshPlugins } from "@/app/wiring";
+import { toast, toastError } from "@/ui/toasts";
+
+export type Busy = "loading" | "unloading" | "reloading";
+
+/** Load, unload and reload of one plugin: what is going on, what to tell, and how to take it back. */
+export function usePluginActions({ id, name, dependents }: Plugin) {
+  const [busy, setBusy] = useState<Busy>();
+  const [blockers, setBlockers] = useState<readonly string[]>();
+  const [wantsConfig, setWantsConfig] = useState<ApiError>();
+
+  const run = async (kind: Busy, work: () => Promise<Plugin>, done: (plugin: Plugin) => void) => {
+    setBusy(kind);
+    try {
+      const plugin = await work();
+      put(plugin);
+      done(plugin);
+      return undefined;
+    } catch (error) {
+      return error;
+    } finally {
+      setBusy(undefined);
+      refreshPlugins();
+    }
+  };
+
+  const load = async () => {
+    const error = await run("loading", () => studio.loadPlugin(id), () => toast({ text: `${name} is loaded.`, tone: "good" }));
+    if (error instanceof ApiError && error.status === 422) setWantsConfig(error);
+    else if (error) toastError(`${name} was not loaded.`, error);
+  };
+
+  const unload = async (cascade = false) => {
+    setBlockers(undefined);
+    const undo = { label: "Undo", run: () => void load() };
+    const error = await run(
+      "unloading",
+      () => studio.unloadPlugin(id, cascade),
+      () => toast({ text: `${name} is unloaded.`, action: undo }),
+    );
+    if (error instanceof ApiError && error.status === 409 && !cascade) setBlockers(error.problem.dependents ?? dependents ?? []);
+    else if (error) toastError(`${name} was not unloaded.`, error);
+  };
+
+  const reload = async () => {
+    const error = await run(
+      "reloading",
+      () => studio.reloadPlugin(id),
+      ({ generation }) => toast({ text: `${name} was swapped: generation ${generation} is serving.`, tone: "good" }),
+    );
+    if (error) toastError(`${name} was not swapped; the one before goes on.`, error);
+  };
+
+  return {
+    busy,
+    blockers,
+    wantsConfig,
+    load,
+    unload,
+    reload,
+    dismissBlockers: () => setBlockers(undefined),
+    configured: () => setWantsConfig(undefined),
+  };
+}
+
+/** The answer is newer than the list: show it at once, before the list is asked again. */
+function put(plugin: Plugin): void {
+  queryClient.setQueryData<readonly Plugin[]>(keys.plugins, (list) =>
+    list?.map((old) => (old.id === plugin.id ? { ...old, ...plugin } : old)),
+  );
+}

@@ -1,0 +1,4 @@
+import { PluginManager } from "./manager";
+
+/** The page's one plugin manager. */
+export const pluginManager = new PluginManager();
