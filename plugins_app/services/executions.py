@@ -1,7 +1,7 @@
 """Executions whose outcome is kept. A lease makes redelivery, duplicates and dying workers harmless.
 
-A worker takes a queued row by an atomic update and renews its lease while it works; the lease's value is its ticket, and
-only the holder writes the outcome. A row whose lease ran out is never run again: nobody knows how far it got.
+A worker takes a queued row by an atomic update and renews its lease while it works; the lease is its ticket, and only
+its holder writes the outcome. A row whose lease ran out is never run again: nobody knows how far it got.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Answering what a plugin asks the studio during a call: only what it asked for and was granted, as the calling user."""
+"""Answering what a plugin asks the studio during a call: only what it was granted, as the calling user."""
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -128,7 +129,7 @@ def _call(request: HostRequest, plugin_id: str, method: str, kwargs: dict[str, A
     if plugin_id in chain:
         path = " -> ".join((*chain, plugin_id))
         raise StudioError("call_loop", f"The plugins call each other in a circle: {path}.")
-    left = None if request.deadline is None else request.deadline - time.monotonic()
+    left = None if math.isinf(request.deadline) else request.deadline - time.monotonic()
     if left is not None and left <= 0:
         raise StudioError("deadline_exceeded", f"No time is left to call {plugin_id}.")
     return _Call(plugin_id, method, kwargs, left, chain)

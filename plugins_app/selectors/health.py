@@ -1,0 +1,78 @@
+"""Is the studio well? Each part is asked, and a part that does not answer says why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import redis
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.utils import timezone
+from kombu.exceptions import OperationalError
+
+from aichat.celery import app
+from plugins_app.models import NodeStatus
+from plugins_app.services.hints import redis_client
+
+from .plugins import Catalogue
+
+__all__ = ["studio_health"]
+
+_HEARTBEAT = timedelta(seconds=15)
+_WORKER_PATIENCE = 1.0
+
+
+def studio_health() -> dict[str, Any]:
+    """``{"status": "ok" | "down", "components": {name: {"ok", "detail"}}, "plugins": {id: state}}``."""
+    checks: dict[str, Callable[[], str]] = {
+        "database": _database,
+        "redis": _redis,
+        "plugin_host": _plugin_host,
+        "workers": _workers,
+    }
+    components = {name: _ask(check) for name, check in checks.items()}
+    well = all(component["ok"] for component in components.values())
+    plugins = _plugin_states() if components["database"]["ok"] else {}
+    return {"status": "ok" if well else "down", "components": components, "plugins": plugins}
+
+
+def _ask(check: Callable[[], str]) -> dict[str, Any]:
+    try:
+        return {"ok": True, "detail": check()}
+    except (DatabaseError, redis.RedisError, OperationalError, OSError, LookupError) as error:
+        return {"ok": False, "detail": str(error) or type(error).__name__}
+
+
+def _database() -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return connection.vendor
+
+
+def _redis() -> str:
+    redis_client().ping()
+    return "answers"
+
+
+def _plugin_host() -> str:
+    row = NodeStatus.objects.filter(node=settings.STUDIO_NODE).first()
+    if row is None:
+        raise LookupError("no plugin host has reported; start it with `manage.py pluginhost`")
+    age = timezone.now() - row.heartbeat_at
+    if age > _HEARTBEAT:
+        raise LookupError(f"the plugin host's last sign of life is {age.total_seconds():.0f} s old")
+    return f"pid {row.pid}"
+
+
+def _workers() -> str:
+    answers = app.control.ping(timeout=_WORKER_PATIENCE, limit=1)
+    if not answers:
+        raise LookupError("no worker answers; start one with `celery -A aichat worker`")
+    return next(iter(answers[0]))
+
+
+def _plugin_states() -> dict[str, str]:
+    catalogue = Catalogue()
+    return {plugin.id: str(catalogue.state(plugin)) for plugin in catalogue.plugins.values()}

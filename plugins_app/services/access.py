@@ -1,0 +1,86 @@
+"""Keys for programs: made once, kept as a hash, known for a few seconds in each process, revocable."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from datetime import timedelta
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
+from django.core.cache import cache
+from django.db import transaction
+from django.utils import timezone
+
+from plugins_app.models import ApiKey
+
+from .errors import StudioError
+
+__all__ = ["api_key_create", "api_key_revoke", "user_of_key"]
+
+_KNOWN_FOR = 5  # seconds: how long a revoked key may go on working
+_SCHEME = "acs"
+
+
+@transaction.atomic
+def api_key_create(*, name: str, role: str) -> tuple[ApiKey, str]:
+    """A new key and its text, which is shown once and kept nowhere."""
+    if role not in ApiKey.Role.values:
+        raise StudioError("invalid", f"The role {role!r} is not one of {', '.join(ApiKey.Role.values)}.")
+    if ApiKey.objects.filter(name=name).exists():
+        raise StudioError("invalid", f"There is a key named {name} already.", hint="Choose another name.")
+    prefix, secret = secrets.token_hex(4), secrets.token_urlsafe(32)
+    text = f"{_SCHEME}_{prefix}_{secret}"
+    key = ApiKey.objects.create(name=name, role=role, prefix=prefix, digest=_digest(text), user=_user(name, role))
+    return key, text
+
+
+def _user(name: str, role: str) -> Any:
+    """The user a key acts as; nobody can log in as it."""
+    user, created = get_user_model().objects.get_or_create(username=f"key:{name}"[:150])
+    if created:
+        user.set_unusable_password()
+        user.save()
+    operate = Permission.objects.get(content_type__app_label="plugins_app", codename="operate")
+    user.user_permissions.set([operate] if role == ApiKey.Role.OPERATOR else [])
+    return user
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def api_key_revoke(*, key: ApiKey) -> None:
+    """The key stops working, in every process within seconds."""
+    ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=timezone.now())
+    cache.delete(_cache_name(key.digest))
+
+
+def user_of_key(text: str) -> Any | None:
+    """The user a key acts as, or None. Asks the database once in a few seconds per key and process."""
+    digest = _digest(text)
+    user = cache.get(_cache_name(digest))
+    if user is None:
+        user = _look_up(text, digest)
+        if user is not None:
+            cache.set(_cache_name(digest), user, _KNOWN_FOR)
+    return user
+
+
+def _cache_name(digest: str) -> str:
+    return f"apikey:{digest}"
+
+
+def _look_up(text: str, digest: str) -> Any | None:
+    scheme, _, rest = text.partition("_")
+    prefix = rest.partition("_")[0]
+    key = ApiKey.objects.select_related("user").filter(prefix=prefix, revoked_at=None).first()
+    if scheme != _SCHEME or key is None or not hmac.compare_digest(key.digest, digest) or not key.user.is_active:
+        return None
+    now = timezone.now()
+    if key.last_used_at is None or now - key.last_used_at > timedelta(minutes=1):
+        ApiKey.objects.filter(pk=key.pk).update(last_used_at=now)
+    key.user.has_perm("plugins_app.operate")  # remembered on the user, and with it in the cache
+    return key.user

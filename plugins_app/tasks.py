@@ -1,0 +1,41 @@
+"""Celery's face: each task is a service, called by id."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from plugins_app.services import environments, executions, releases
+
+__all__ = ["environment_install", "environments_resume", "execution_run", "executions_reap", "releases_settle"]
+
+
+@shared_task(name="plugins_app.tasks.execution_run")
+def execution_run(execution_id: str) -> None:
+    """Run one queued execution."""
+    executions.execution_run(execution_id=execution_id)
+
+
+@shared_task(name="plugins_app.tasks.executions_reap")
+def executions_reap() -> None:
+    """End what dead workers left behind."""
+    executions.executions_reap()
+
+
+@shared_task(name="plugins_app.tasks.environment_install")
+def environment_install(key: str) -> None:
+    """Build one environment, then start what waited for it."""
+    environments.environment_install(key=key)
+    releases.releases_settle()
+
+
+@shared_task(name="plugins_app.tasks.environments_resume")
+def environments_resume() -> None:
+    """Build what nobody builds any more."""
+    for key in environments.environments_resume():
+        environment_install.delay(key)
+
+
+@shared_task(name="plugins_app.tasks.releases_settle")
+def releases_settle() -> None:
+    """Finish the changes that nobody waited for."""
+    releases.releases_settle()
