@@ -12,8 +12,6 @@ __all__ = ["CalculatorError"]
 class CalculatorError(PluginError):
     """The expression or the conversion cannot be worked out; the message says why and, where known, where."""
 
-    code = "calculation_failed"
-
     def __init__(self, message: str, position: int | None = None) -> None:
         super().__init__(message if position is None else f"{message} (at character {position + 1})")
         self.position = position

@@ -1,0 +1,137 @@
+"""The studio as a plugin sees it in a test: everything in memory, everything recorded."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+from ._running import in_call, plain
+from .errors import PermissionDenied, PluginError
+
+__all__ = ["Event", "FakeStudio", "HostCall", "Progress", "Script"]
+
+#: What answers `context.call` and `context.chat`: a function (sync or async), one answer, or a list of them in turn.
+Script: TypeAlias = Callable[..., Any] | Sequence[Any] | Mapping[str, Any] | str | None
+
+
+class Progress(NamedTuple):
+    """What a call said on the way: by `context.progress`, or as an item of an async generator (then in `item`)."""
+
+    fraction: float | None
+    message: str
+    item: Any = None
+
+    @classmethod
+    def of(cls, item: Any) -> Progress:
+        """An item of a tool's generator, read as the studio reads it."""
+        fields = item if isinstance(item, dict) else {}
+        fraction, message = fields.get("fraction", fields.get("progress")), fields.get("message")
+        number = float(fraction) if isinstance(fraction, int | float) else None
+        text = message if isinstance(message, str) else item if isinstance(item, str) else ""
+        return cls(number, text, item)
+
+
+class Event(NamedTuple):
+    """What the plugin published with `context.emit`."""
+
+    name: str
+    data: dict[str, Any]
+
+
+class HostCall(NamedTuple):
+    """What the plugin asked the studio for."""
+
+    operation: str
+    payload: dict[str, Any]
+
+
+class FakeStudio:
+    """The transport of the context of a plugin under test."""
+
+    def __init__(
+        self,
+        *,
+        storage: Mapping[str, Any] | None,
+        storage_quota: int,
+        scripts: Mapping[str, Script],
+        user: Mapping[str, Any] | None,
+    ) -> None:
+        self.storage: dict[str, Any] = dict(storage or {})
+        self.events: list[Event] = []
+        self.progress: list[Progress] = []
+        self.host_calls: list[HostCall] = []
+        self.granted: set[str] = set()
+        self.cancelled = False
+        self.user = dict(user) if user is not None else None
+        self._quota, self._scripts = storage_quota, scripts
+        self._taken: dict[str, int] = {}
+
+    def send_progress(self, fraction: float | None, message: str) -> None:
+        """What `context.progress` says."""
+        if in_call.get():
+            self.progress.append(Progress(fraction, message))
+
+    async def host_call(self, operation: str, payload: dict[str, Any]) -> Any:
+        """What `context.storage`, `.call`, `.chat` and `.emit` ask for."""
+        if not in_call.get():
+            raise PluginError(f"{operation}: only possible while a call is being answered")
+        asked = plain(payload, operation)
+        self.host_calls.append(HostCall(operation, asked))
+        kind = operation.partition(".")[0]
+        self._require(f"host:plugins:{asked['plugin_id']}" if kind == "plugins" else f"host:{kind}", operation)
+        answers = {"storage": self._store, "events": self._publish}
+        answer = answers[kind](operation, asked) if kind in answers else await self._scripted(operation, asked)
+        return plain(answer, operation)
+
+    def _require(self, permission: str, operation: str) -> None:
+        if permission not in self.granted:
+            raise PermissionDenied(f"{operation}: the manifest does not ask for {permission}, or it was not granted")
+
+    def _publish(self, operation: str, asked: dict[str, Any]) -> None:
+        self.events.append(Event(asked["event"], asked["data"]))
+
+    def _store(self, operation: str, asked: dict[str, Any]) -> Any:
+        if operation == "storage.list":
+            return sorted(key for key in self.storage if key.startswith(asked["prefix"]))
+        key = asked["key"]
+        if operation == "storage.get":
+            return {"found": key in self.storage, "value": self.storage.get(key)}
+        if operation == "storage.delete":
+            found = key in self.storage
+            self.storage.pop(key, None)
+            return found
+        size = sum(map(_size, (self.storage | {key: asked["value"]}).items()))
+        if size > self._quota:
+            raise PluginError(f"storage.set: {size} bytes would be over the quota of {self._quota}")
+        self.storage[key] = asked["value"]
+        return None
+
+    async def _scripted(self, operation: str, asked: dict[str, Any]) -> Any:
+        script = self._scripts[operation]
+        if callable(script):
+            arguments = {key: value for key, value in asked.items() if key != "kwargs"} | asked["kwargs"]
+            answer = script(**arguments)
+            return _completion(operation, await answer if inspect.isawaitable(answer) else answer)
+        if isinstance(script, Sequence) and not isinstance(script, str):
+            taken = self._taken[operation] = self._taken.get(operation, 0) + 1
+            if taken > len(script):
+                raise AssertionError(f"{operation}: the script has only {len(script)} answers")
+            script = script[taken - 1]
+        if script is None:
+            raise AssertionError(f"{operation}: pass calls= or chat= to PluginHarness to script its answer")
+        return _completion(operation, script)
+
+
+def _size(item: tuple[str, Any]) -> int:
+    key, value = item
+    return len(key.encode()) + len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
+
+
+def _completion(operation: str, answer: Any) -> Any:
+    """A scripted answer; a model's text stands for a whole completion."""
+    if operation != "models.chat" or not isinstance(answer, str):
+        return answer
+    choice = {"index": 0, "message": {"role": "assistant", "content": answer}, "finish_reason": "stop"}
+    return {"object": "chat.completion", "choices": [choice]}
