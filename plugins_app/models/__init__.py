@@ -6,9 +6,11 @@ from .event import LifecycleEvent
 from .execution import Execution
 from .instance import NodeStatus, PluginInstance
 from .plugin import Plugin, PluginRelease, PluginVersion
+from .states import TRANSITIONS, PluginState
 from .storage import StorageItem
 
 __all__ = [
+    "TRANSITIONS",
     "ApiKey",
     "Execution",
     "LifecycleEvent",
@@ -17,6 +19,7 @@ __all__ = [
     "PluginEnvironment",
     "PluginInstance",
     "PluginRelease",
+    "PluginState",
     "PluginVersion",
     "StorageItem",
 ]

@@ -21,7 +21,6 @@ CODES: dict[str, tuple[int, str]] = {
     "plugin_not_found": (404, "There is no such plugin"),
     "execution_not_found": (404, "There is no such execution"),
     "method_not_allowed": (405, "This method is not allowed here"),
-    "not_acceptable": (406, "The answer is only available as JSON"),
     "body_too_large": (413, "The body is too large"),
     "unsupported_media_type": (415, "The body must be JSON"),
     "invalid": (422, "The request does not fit"),

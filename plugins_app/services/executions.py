@@ -83,7 +83,7 @@ def _signature(*parts: Any) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def execution_run_now(*, execution: Execution, user: AbstractBaseUser | None) -> Execution:
+def execution_run_now(*, execution: Execution) -> Execution:
     """Run a new execution in this process and return it finished; its own failure is in the row."""
     execution_run(execution_id=execution.id)
     execution.refresh_from_db()

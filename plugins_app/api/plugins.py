@@ -1,0 +1,263 @@
+"""`/api/plugins`: parse, call a service, show the plugin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpResponseBase
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import Serializer
+
+from plugins_app.selectors.health import studio_health
+from plugins_app.selectors.plugins import Catalogue
+from plugins_app.services import plugins as service
+from plugins_app.services.calls import why_not_loaded
+from plugins_app.services.discovery import plugins_discover
+
+from .base import StudioViewSet, documented
+from .events import lifecycle_stream
+from .execute import execute
+from .serializers import (
+    ConfigRequest,
+    DiscoverySerializer,
+    ExecuteRequest,
+    ExecuteResult,
+    ExecutionAccepted,
+    HealthSerializer,
+    LoadRequest,
+    PluginSerializer,
+    ReloadSerializer,
+    UnloadRequest,
+)
+
+__all__ = ["PluginViewSet"]
+
+_LOADED = frozenset({"installing", "loading", "active", "draining"})
+_FILTERS = [
+    OpenApiParameter("type", description="provider, tool, middleware, export or ui"),
+    OpenApiParameter("state", description="one state, or several with commas"),
+    OpenApiParameter("tag"),
+    OpenApiParameter("search", description="in id, name, description and tags"),
+]
+_BLOCKED = (
+    "permission_required",
+    "dependency_missing",
+    "dependency_incompatible",
+    "dependency_cycle",
+    "dependency_failed",
+    "version_incompatible",
+    "folder_missing",
+    "manifest_invalid",
+)
+_FAILED = (
+    "initialize_raised",
+    "initialize_returned_false",
+    "initialize_timeout",
+    "import_failed",
+    "no_class",
+    "several_classes",
+    "process_died",
+    "environment_install_failed",
+)
+_CALLS = (
+    "plugin_not_found",
+    "method_not_found",
+    "method_private",
+    "method_lifecycle",
+    "method_undeclared",
+    "not_loaded",
+    "arguments_invalid",
+    "invalid",
+    "plugin_raised",
+    "plugin_crashed",
+    "upstream_error",
+    "auth_failed",
+    "breaker_open",
+    "overloaded",
+    "not_ready",
+    "plugin_restarting",
+    "deadline_exceeded",
+)
+_OPERATORS = ("forbidden", "csrf_failed")
+
+
+class PluginViewSet(StudioViewSet):
+    """Plugins: what there is, what is loaded, and every change to it."""
+
+    lookup_field = "plugin_id"
+    lookup_value_regex = "[^/]+"
+    serializer_class = PluginSerializer
+    filter_backends = ()  # the state of a plugin is in no column
+    public_actions = frozenset({"health"})
+    operator_actions = frozenset({"load", "unload", "reload", "config", "config_merge", "discover", "destroy"})
+
+    @documented("List loaded plugins", answers={200: PluginSerializer(many=True)}, parameters=_FILTERS)
+    def list(self, request: Request) -> Response:
+        plugins_discover()
+        return self._page(loaded_only=True)
+
+    @documented("List every plugin found", answers={200: PluginSerializer(many=True)}, parameters=_FILTERS)
+    @action(detail=False)
+    def available(self, request: Request) -> Response:
+        plugins_discover()
+        return self._page(loaded_only=False)
+
+    @documented("One plugin", answers={200: PluginSerializer}, codes=("plugin_not_found",))
+    def retrieve(self, request: Request, plugin_id: str) -> Response:
+        plugins_discover()
+        return Response(self._card(plugin_id))
+
+    @documented(
+        "Remove a plugin",
+        description="Its folder is moved to the trash of the studio's data folder, from where it can be put back.",
+        answers={204: None},
+        codes=("plugin_not_found", "still_loaded", *_OPERATORS),
+    )
+    def destroy(self, request: Request, plugin_id: str) -> Response:
+        service.plugin_remove(plugin_id=plugin_id, user=request.user)
+        return Response(status=204)
+
+    @documented(
+        "Load a plugin, or swap it to another configuration",
+        request=LoadRequest,
+        answers={200: PluginSerializer, 202: PluginSerializer},
+        codes=("plugin_not_found", "config_invalid", "invalid", *_BLOCKED, *_FAILED, *_OPERATORS),
+    )
+    @action(detail=False, methods=["post"])
+    def load(self, request: Request) -> Response:
+        given = self._parsed(LoadRequest, request)
+        result = service.plugin_load(
+            plugin_id=given["plugin_id"],
+            config=given.get("config"),
+            grant=given.get("grant"),
+            user=request.user,
+        )
+        return self._settled(result)
+
+    @documented(
+        "Unload a plugin",
+        request=UnloadRequest,
+        answers={200: PluginSerializer, 202: PluginSerializer},
+        codes=("plugin_not_found", "dependents_loaded", "invalid", *_OPERATORS),
+    )
+    @action(detail=True, methods=["post"])
+    def unload(self, request: Request, plugin_id: str) -> Response:
+        given = self._parsed(UnloadRequest, request)
+        return self._settled(service.plugin_unload(plugin_id=plugin_id, cascade=given["cascade"], user=request.user))
+
+    @documented(
+        "Swap a loaded plugin to its folder as it is now",
+        answers={200: ReloadSerializer, 202: ReloadSerializer},
+        codes=("plugin_not_found", "not_loaded", "config_invalid", *_BLOCKED, *_FAILED, *_OPERATORS),
+    )
+    @action(detail=True, methods=["post"])
+    def reload(self, request: Request, plugin_id: str) -> Response:
+        result = service.plugin_reload(plugin_id=plugin_id, user=request.user)
+        return self._settled(result, old=result.old, new=result.new)
+
+    @documented(
+        "Replace the configuration",
+        description="A loaded plugin is swapped to it. A masked secret sent back means: unchanged.",
+        request=ConfigRequest,
+        answers={200: PluginSerializer, 202: PluginSerializer},
+        codes=("plugin_not_found", "config_invalid", "invalid", *_BLOCKED, *_FAILED, *_OPERATORS),
+    )
+    @action(detail=True, methods=["put"])
+    def config(self, request: Request, plugin_id: str) -> Response:
+        given = self._parsed(ConfigRequest, request)
+        return self._settled(service.plugin_config_set(plugin_id=plugin_id, config=given["config"], user=request.user))
+
+    @documented(
+        "Merge into the configuration",
+        request=ConfigRequest,
+        answers={200: PluginSerializer, 202: PluginSerializer},
+        codes=("plugin_not_found", "config_invalid", "invalid", *_BLOCKED, *_FAILED, *_OPERATORS),
+    )
+    @config.mapping.patch
+    def config_merge(self, request: Request, plugin_id: str) -> Response:
+        given = self._parsed(ConfigRequest, request)
+        return self._settled(
+            service.plugin_config_merge(plugin_id=plugin_id, config=given["config"], user=request.user)
+        )
+
+    @documented(
+        "Call a method of a plugin",
+        request=ExecuteRequest,
+        answers={200: ExecuteResult, 202: ExecutionAccepted},
+        codes=(*_CALLS, "execution_in_progress", "idempotency_key_reused"),
+    )
+    @action(detail=False, methods=["post"])
+    def execute(self, request: Request) -> Response:
+        return execute(self._parsed(ExecuteRequest, request), request.user)
+
+    @documented("Is the studio well?", answers={200: HealthSerializer, 503: HealthSerializer}, auth=[])
+    @action(detail=False)
+    def health(self, request: Request) -> Response:
+        health = studio_health()
+        if not request.user.is_authenticated:  # a probe needs to know whether, not what
+            health = {
+                "status": health["status"],
+                "components": {name: {"ok": part["ok"]} for name, part in health["components"].items()},
+            }
+        return Response(health, status=200 if health["status"] == "ok" else 503)
+
+    @documented(
+        "Look at the plugins folder now",
+        description="Lists see new folders by themselves; this also looks at broken ones again.",
+        answers={200: DiscoverySerializer},
+        codes=_OPERATORS,
+    )
+    @action(detail=False, methods=["post"])
+    def discover(self, request: Request) -> Response:
+        return Response(DiscoverySerializer(plugins_discover(force=True)).data)
+
+    @documented(
+        "Lifecycle events (SSE)",
+        answers={(200, "text/event-stream"): OpenApiTypes.STR},
+        parameters=[OpenApiParameter("Last-Event-ID", int, OpenApiParameter.HEADER)],
+    )
+    @action(detail=False)
+    def events(self, request: Request) -> HttpResponseBase:
+        return lifecycle_stream(request)
+
+    def _parsed(self, serializer_class: type[Serializer], request: Request) -> dict[str, Any]:
+        serializer = serializer_class(data=request.data or {})
+        serializer.is_valid(raise_exception=True)
+        return dict(serializer.validated_data)
+
+    def _page(self, *, loaded_only: bool) -> Response:
+        catalogue = Catalogue()
+        cards = [catalogue.card(plugin, operator=self.is_operator) for plugin in catalogue.plugins.values()]
+        wanted = [card for card in cards if self._is_wanted(card, loaded_only)]
+        page = self.paginate_queryset(wanted)  # type: ignore[arg-type]  # a list is paged like a queryset
+        return self.get_paginated_response(PluginSerializer(page, many=True).data)
+
+    def _is_wanted(self, card: dict[str, Any], loaded_only: bool) -> bool:
+        query = self.request.query_params
+        loaded = card["state"] in _LOADED or (card["state"] == "error" and card["generation"] is not None)
+        words = " ".join((card["id"], card["name"], card["description"], *card["tags"])).lower()
+        return (
+            (loaded or not loaded_only)
+            and query.get("type", card["type"]) == card["type"]
+            and (not query.get("state") or card["state"] in query["state"].split(","))
+            and (not query.get("tag") or query["tag"] in card["tags"])
+            and all(word in words for word in query.get("search", "").lower().split())
+        )
+
+    def _card(self, plugin_id: str) -> dict[str, Any]:
+        catalogue = Catalogue()
+        if plugin_id not in catalogue.plugins:
+            raise why_not_loaded(plugin_id)
+        card = catalogue.card(catalogue.plugins[plugin_id], operator=self.is_operator)
+        return dict(PluginSerializer(card).data)
+
+    def _settled(self, result: service.Result, **more: Any) -> Response:
+        """The plugin after a change: 200, or 202 and where to look when it is still under way."""
+        card = self._card(result.plugin_id) | more
+        if result.settled:
+            return Response(card)
+        return Response(card, status=202, headers={"Location": card["links"]["self"], "Retry-After": "1"})
