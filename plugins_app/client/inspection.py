@@ -1,0 +1,108 @@
+"""Asks a plugin folder for its metadata, in a sandboxed process that lives only for this."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from plugins_app.process import launch
+from plugins_app.process import spec as messages
+from plugins_app.process.spec import Failure, Report, SandboxSpec, Spec
+
+__all__ = ["InspectionResult", "inspect_plugin"]
+
+
+@dataclass(frozen=True, slots=True)
+class InspectionResult:
+    """Either the metadata, or the problem: ``{"code", "title", "detail", "hint", "traceback"}``."""
+
+    metadata: dict[str, Any] | None = None
+    problem: dict[str, Any] | None = None
+
+
+def inspect_plugin(
+    snapshot: Path, folder: str, *, entry: str | None = None, env_dir: Path | None = None, timeout: float = 10.0
+) -> InspectionResult:
+    """The metadata of the plugin in `snapshot`, whose folder is called `folder`; at most `timeout` seconds."""
+    with tempfile.TemporaryDirectory(prefix="studio-inspect-") as work_dir:
+        readable = [*launch.readable_everywhere(), str(snapshot), *([str(env_dir)] if env_dir else [])]
+        spec = Spec(
+            plugin_id=folder.replace("_", "-"),
+            package=folder.replace("-", "_"),
+            code_dir=str(snapshot),
+            work_dir=work_dir,
+            env_dir=str(env_dir) if env_dir else None,
+            entry=entry,
+            config=_folder_config(snapshot),
+            sandbox=SandboxSpec(readable=readable, writable=[work_dir], memory_bytes=1024**3),
+        )
+        return _result(_ask(spec, timeout), timeout)
+
+
+def _folder_config(snapshot: Path) -> dict[str, Any]:
+    with contextlib.suppress(OSError, ValueError):
+        found = json.loads((snapshot / "config.json").read_bytes())
+        if isinstance(found, dict):
+            return found
+    return {}
+
+
+def _ask(spec: Spec, timeout: float) -> Report | None:
+    """The process's answer; None when it gave none in time or died."""
+    ours, theirs = socket.socketpair()
+    with ours:
+        with theirs:
+            process = subprocess.Popen(
+                launch.command("inspect", theirs.fileno()),
+                pass_fds=[theirs.fileno()],
+                env=launch.clean_environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        try:
+            ours.settimeout(timeout)
+            messages.send(ours, spec)
+            report: Report = messages.receive(ours, Report)
+            return report
+        except EOFError:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(1)  # it is ending: let it write its last words to the log
+            return None
+        except OSError:
+            return None
+        finally:
+            process.kill()
+            process.wait()
+
+
+def _result(report: Report | None, timeout: float) -> InspectionResult:
+    if report is None:
+        text = f"reading its metadata was not done within {timeout:g} s, or ended the process"
+        return InspectionResult(
+            problem=_problem("inspection_timeout", text, "Do no work while the module is imported.")
+        )
+    if isinstance(report, Failure):
+        return InspectionResult(problem=_problem(report.code, report.message, report.hint, report.traceback))
+    return InspectionResult(metadata=report.metadata)
+
+
+_TITLES = {
+    "import_failed": "The plugin's code cannot be imported",
+    "no_class": "The folder has no plugin class",
+    "several_classes": "The folder has several plugin classes",
+    "metadata_failed": "The plugin's metadata cannot be read",
+    "inspection_timeout": "The plugin's metadata cannot be read",
+    "initialize_raised": "The plugin's constructor failed",
+}
+
+
+def _problem(code: str, detail: str, hint: str = "", traceback: str = "") -> dict[str, Any]:
+    title = _TITLES.get(code, "The plugin cannot be used")
+    return {"code": code, "title": title, "detail": detail, "hint": hint, "traceback": traceback}

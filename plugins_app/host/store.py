@@ -1,0 +1,76 @@
+"""What the host reads and writes, as an interface: the database behind it is `plugins_app.services.hosting`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+__all__ = ["HostPaths", "Observed", "Store", "Wanted"]
+
+
+@dataclass(frozen=True, slots=True)
+class HostPaths:
+    """Where a node keeps what it runs: sockets, snapshots, environments, working directories."""
+
+    run: Path
+    store: Path
+    envs: Path
+    work: Path
+
+    def plugin(self, plugin_id: str) -> Path:
+        """The directory of one plugin's sockets."""
+        return self.run / "plugins" / plugin_id
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The release of one plugin that should be serving. `config` holds plain secrets: never log it."""
+
+    plugin_id: str
+    folder: str
+    generation: int
+    digest: str
+    metadata: Mapping[str, Any]
+    config: Mapping[str, Any] = field(repr=False)
+    granted: tuple[str, ...] = ()
+    environment: str | None = None
+    dependencies: tuple[str, ...] = ()
+    problem: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """One plugin on this node, as the host sees it; the fields of a `PluginInstance` row."""
+
+    state: str = "available"
+    generation: int | None = None
+    attempted: int = 0
+    digest: str | None = None
+    pid: int | None = None
+    error: Mapping[str, Any] | None = None
+    started_at: float | None = None
+    restarts: int = 0
+    rss_bytes: int | None = None
+    calls: int = 0
+    errors: int = 0
+
+
+class Store(Protocol):
+    """The source of truth."""
+
+    async def wanted(self) -> dict[str, Wanted]:
+        """Every plugin that should be serving, by id. Raises ConnectionError when the truth cannot be reached."""
+
+    async def observed(self) -> dict[str, Observed]:
+        """What this node reported last."""
+
+    async def observe(self, plugin_id: str, observed: Observed) -> None:
+        """Report one plugin. Retried by the host when it fails."""
+
+    async def event(self, event: str, plugin_id: str, data: Mapping[str, Any]) -> None:
+        """Record what happened."""
+
+    async def heartbeat(self, sandbox: Mapping[str, Any]) -> None:
+        """Report that this host is alive, and which protections hold here."""

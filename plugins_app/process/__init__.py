@@ -1,0 +1,1 @@
+"""What runs inside a plugin process. No Django, no database, no secrets but the plugin's own."""

@@ -1,0 +1,111 @@
+"""The life of one plugin process, from the fork to the exit."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+import tempfile
+from pathlib import Path
+
+import uvloop
+
+from plugins_app.sdk.base import BasePlugin
+from plugins_app.sdk.methods import declared_methods
+
+from . import sandbox
+from . import spec as messages
+from .loader import LoadError, create, find_class, import_plugin, initialize, metadata_of, outcome_of
+from .server import CallServer
+from .spec import Failure, Ready, Spec
+from .transport import CallTransport
+
+__all__ = ["prepare", "run"]
+
+#: How long `shutdown` may take, in seconds.
+SHUTDOWN_TIMEOUT = 10.0
+
+
+class _JsonLines(logging.Formatter):
+    def __init__(self, spec: Spec) -> None:
+        super().__init__()
+        self._plugin = {"plugin": spec.plugin_id, "generation": spec.generation}
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {"level": record.levelname.lower(), "logger": record.name, "event": record.getMessage(), **self._plugin}
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
+
+
+def run(channel: socket.socket, listener: socket.socket) -> int:
+    """Serve the plugin that the host describes on `channel`, to those who connect to `listener`.
+
+    Returns the exit status: 0 after a drain, 1 when the plugin did not get ready.
+    """
+    spec: Spec = messages.receive(channel, Spec)
+    prepare(spec)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_live(spec, channel, listener))
+
+
+def prepare(spec: Spec) -> None:
+    """Give this process the plugin's own environment, folder, packages and log."""
+    os.environ.clear()
+    os.environ.update({"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": spec.work_dir, "TMPDIR": spec.work_dir})
+    os.environ.update(spec.environ)
+    tempfile.tempdir = None  # looked up again, in the plugin's own TMPDIR
+    os.chdir(spec.work_dir)
+    if spec.env_dir:
+        sys.path.append(spec.env_dir)
+    sys.dont_write_bytecode = True
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_JsonLines(spec))
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+
+
+async def _live(spec: Spec, channel: socket.socket, listener: socket.socket) -> int:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, lambda: None)  # only the host decides when it ends
+    transport = CallTransport(asyncio.get_running_loop())
+    try:
+        held = sandbox.apply(spec.sandbox)
+        plugin = _create(spec, transport)
+        metadata = metadata_of(plugin)
+        await initialize(plugin, spec.init_timeout)
+    except LoadError as error:
+        _report(channel, error.failure)
+        return 1
+    server = CallServer(plugin, metadata, spec)
+    methods = sorted(declared_methods(type(plugin), metadata.plugin_type))
+    if not _report(channel, Ready(metadata.to_dict(), methods, held)):
+        return 1  # the host died while we started: nobody knows of us
+    channel.close()
+    await server.serve(listener)
+    await _shut_down(plugin)
+    return 0
+
+
+def _create(spec: Spec, transport: CallTransport) -> BasePlugin:
+    module = import_plugin(Path(spec.code_dir), spec.package, spec.entry)
+    return create(find_class(module, spec.entry), spec, transport)
+
+
+def _report(channel: socket.socket, report: Ready | Failure) -> bool:
+    try:
+        messages.send(channel, report)
+    except OSError:
+        return False
+    return True
+
+
+async def _shut_down(plugin: BasePlugin) -> None:
+    try:
+        async with asyncio.timeout(SHUTDOWN_TIMEOUT):
+            await outcome_of(plugin.shutdown)
+    except Exception:
+        logging.getLogger(f"plugin.{plugin.context.plugin_id}").exception("shutdown failed")

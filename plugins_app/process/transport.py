@@ -1,0 +1,57 @@
+"""How a plugin's context reaches the studio: over the connection of the call that is being answered."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from plugins_app.sdk.errors import DeadlineExceeded, PermissionDenied, PluginError
+from plugins_app.wire import HostCall, HostResult, Progress
+
+from .calls import RunningCall, current_call
+
+__all__ = ["CallTransport"]
+
+_ERRORS: dict[str, type[PluginError]] = {
+    "permission_denied": PermissionDenied,
+    "deadline_exceeded": DeadlineExceeded,
+}
+
+
+class CallTransport:
+    """The transport of `Context` in a plugin process. `send_progress` may be called from a sync method's thread."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+
+    async def host_call(self, operation: str, payload: dict[str, Any]) -> Any:
+        running = self._running(operation)
+        number, answer = running.new_request()
+        running.peer.send(HostCall(running.call.id, number, operation, payload))
+        result: HostResult = await answer
+        if result.code:
+            raise _ERRORS.get(result.code, PluginError)(f"{operation}: {result.message}")
+        return result.value
+
+    def send_progress(self, fraction: float | None, message: str) -> None:
+        running = current_call.get()
+        if running is None or running.answered:
+            return
+        frame = Progress(running.call.id, fraction, message)
+        self._loop.call_soon_threadsafe(running.peer.send, frame)
+
+    @property
+    def cancelled(self) -> bool:
+        running = current_call.get()
+        return running is not None and running.cancelled
+
+    @property
+    def user(self) -> dict[str, Any] | None:
+        running = current_call.get()
+        return running.call.user if running is not None else None
+
+    def _running(self, operation: str) -> RunningCall:
+        running = current_call.get()
+        if running is None or running.answered:
+            raise PluginError(f"{operation}: only possible while a call is being answered")
+        return running

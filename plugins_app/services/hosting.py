@@ -1,0 +1,146 @@
+"""The database as the plugin host sees it: `plugins_app.host.Store`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.db import IntegrityError, close_old_connections, transaction
+from django.utils import timezone
+
+from plugins_app.host import HostPaths, Observed, Wanted
+from plugins_app.models import NodeStatus, Plugin, PluginInstance, PluginRelease
+
+from .dependencies import dependencies_of
+from .environments import environment_key
+from .events import event_record
+from .secrets import reveal
+
+__all__ = ["DatabaseStore", "host_paths"]
+
+
+class DatabaseStore:
+    """Reads what is wanted, writes what is seen on this node, and nothing else."""
+
+    def __init__(self, node: str) -> None:
+        self._node = node
+        self._started_at = timezone.now()
+
+    async def wanted(self) -> dict[str, Wanted]:
+        return await sync_to_async(self._read_wanted)()
+
+    def _read_wanted(self) -> dict[str, Wanted]:
+        close_old_connections()
+        plugins = Plugin.objects.filter(desired__isnull=False).select_related("desired__version")
+        return {plugin.id: _wanted(plugin, plugin.desired) for plugin in plugins if plugin.desired is not None}
+
+    async def observed(self) -> dict[str, Observed]:
+        return await sync_to_async(self._read_observed)()
+
+    def _read_observed(self) -> dict[str, Observed]:
+        close_old_connections()
+        return {row.plugin_id: _observed(row) for row in PluginInstance.objects.filter(node=self._node)}
+
+    async def observe(self, plugin_id: str, observed: Observed) -> None:
+        await sync_to_async(self._write_observed)(plugin_id, observed)
+
+    def _write_observed(self, plugin_id: str, observed: Observed) -> None:
+        close_old_connections()
+        began = observed.started_at
+        values = {
+            "state": observed.state,
+            "generation": observed.generation,
+            "attempted": observed.attempted,
+            "digest": observed.digest,
+            "pid": observed.pid,
+            "error": _readable(observed.error),
+            "started_at": datetime.fromtimestamp(began, UTC) if began else None,
+            "restarts": observed.restarts,
+            "rss_bytes": observed.rss_bytes,
+            "calls": observed.calls,
+            "errors": observed.errors,
+        }
+        try:
+            PluginInstance.objects.update_or_create(plugin_id=plugin_id, node=self._node, defaults=values)
+        except IntegrityError:
+            if Plugin.objects.filter(id=plugin_id).exists():
+                raise
+            # The plugin was removed meanwhile: nobody is left to be told.
+
+    async def event(self, event: str, plugin_id: str, data: Mapping[str, Any]) -> None:
+        await sync_to_async(self._write_event)(event, plugin_id, dict(data))
+
+    def _write_event(self, event: str, plugin_id: str, data: dict[str, Any]) -> None:
+        close_old_connections()
+        with transaction.atomic():
+            event_record(event=event, plugin_id=plugin_id, data=data, node=self._node)
+
+    async def heartbeat(self, sandbox: Mapping[str, Any]) -> None:
+        await sync_to_async(self._write_heartbeat)(dict(sandbox))
+
+    def _write_heartbeat(self, sandbox: dict[str, Any]) -> None:
+        close_old_connections()
+        values = {
+            "pid": os.getpid(),
+            "started_at": self._started_at,
+            "heartbeat_at": timezone.now(),
+            "sandbox": sandbox,
+        }
+        NodeStatus.objects.update_or_create(node=self._node, defaults=values)
+
+
+def _wanted(plugin: Plugin, release: PluginRelease) -> Wanted:
+    version, config, problem = release.version, {}, None
+    try:
+        config = reveal(release.config)
+    except ValueError as error:
+        problem = {"code": "config_invalid", "detail": str(error), "hint": "Enter the secret again."}
+    needed = [each.plugin_id for each in dependencies_of(version.metadata) if not each.optional]
+    return Wanted(
+        plugin_id=plugin.id,
+        folder=Path(plugin.folder).name or plugin.id,
+        generation=release.generation,
+        digest=version.digest,
+        metadata=version.metadata,
+        config=config,
+        granted=tuple(release.granted),
+        environment=environment_key(version.metadata),
+        dependencies=tuple(needed),
+        problem=problem,
+    )
+
+
+def _observed(row: PluginInstance) -> Observed:
+    return Observed(
+        state=row.state,
+        generation=row.generation,
+        attempted=row.attempted,
+        digest=row.digest,
+        pid=row.pid,
+        error=row.error,
+        started_at=row.started_at.timestamp() if row.started_at else None,
+        restarts=row.restarts,
+        rss_bytes=row.rss_bytes,
+        calls=row.calls,
+        errors=row.errors,
+    )
+
+
+def _readable(error: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Times as people and JavaScript read them."""
+    if error is None:
+        return None
+    at = error.get("at")
+    moment = datetime.fromtimestamp(at, UTC).isoformat() if isinstance(at, (int, float)) else at
+    return {**error, "at": moment}
+
+
+def host_paths() -> HostPaths:
+    """Where this node keeps what it runs."""
+    work = settings.STUDIO_DATA / "work"
+    return HostPaths(settings.STUDIO_RUN, settings.STUDIO_STORE, settings.STUDIO_ENVS, work)

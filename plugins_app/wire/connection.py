@@ -1,0 +1,88 @@
+"""The asyncio side of a connection: bytes to frames, and frames to as few writes as possible."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from typing import Any, cast
+
+import msgspec
+
+from .codec import FrameDecoder, FrameTooLargeError, encode
+from .frames import Frame
+
+__all__ = ["FrameProtocol"]
+
+
+class FrameProtocol(asyncio.Protocol):
+    """Base of both ends. Frames sent within one turn of the loop leave in one write."""
+
+    transport: asyncio.Transport | None = None
+
+    def __init__(self) -> None:
+        self._decoder = FrameDecoder()
+        self._outgoing: list[bytes] = []
+        self._writable = asyncio.Event()
+        self._writable.set()
+
+    def frame_received(self, frame: Frame) -> None:
+        """Handle one frame. Overridden by each end."""
+        raise NotImplementedError
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.transport = None
+        self._outgoing.clear()
+        self._writable.set()
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            for frame in list(self._decoder.feed(data)):
+                self.frame_received(frame)
+        except (FrameTooLargeError, msgspec.DecodeError):
+            if self.transport is not None:  # the peer speaks something else: nothing it says can be trusted any more
+                self.transport.abort()
+
+    def pause_writing(self) -> None:
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        self._writable.set()
+
+    async def writable(self) -> None:
+        """Wait until the peer has taken most of what was sent, or is gone."""
+        await self._writable.wait()
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing more can be sent."""
+        return self.transport is None or self.transport.is_closing()
+
+    def send(self, frame: Frame) -> None:
+        """Queue one frame; silently dropped when the connection is gone, since nobody would read it.
+
+        Raises whatever `encode` raises; nothing is sent then.
+        """
+        data = encode(frame)
+        if self.closed:
+            return
+        if not self._outgoing:
+            asyncio.get_running_loop().call_soon(self.flush)
+        self._outgoing.append(data)
+
+    def flush(self) -> None:
+        """Write what is queued now."""
+        if self._outgoing and self.transport is not None and not self.transport.is_closing():
+            self.transport.write(b"".join(self._outgoing))
+        self._outgoing.clear()
+
+    def shutdown_reading(self) -> None:
+        """Let the peer's next write fail. What it has sent before is still read."""
+        if self.transport is None:
+            return
+        raw: Any = self.transport.get_extra_info("socket")
+        with contextlib.suppress(OSError), socket.socket(fileno=socket.dup(raw.fileno())) as twin:
+            twin.shutdown(socket.SHUT_RD)
