@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 import django
@@ -14,11 +13,8 @@ from django.http import HttpRequest, HttpResponseBase
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "aichat.settings")
 django.setup(set_prefix=False)
 
-from aichat.chat.routes import chat_app, is_chat_route  # noqa: E402 - needs the apps
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+from aichat.chat.http import Receive, Scope, Send  # noqa: E402
+from aichat.chat.routes import chat_app, close_chat, is_chat_route  # noqa: E402 - needs the apps
 
 
 class ThreadedDjango(ASGIHandler):
@@ -31,7 +27,7 @@ class ThreadedDjango(ASGIHandler):
         return await sync_to_async(self.get_response, thread_sensitive=True)(request)
 
 
-_django = ThreadedDjango()
+_django: Any = ThreadedDjango()  # its stubs know narrower types for scope and send than the servers have
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
@@ -42,11 +38,15 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
         await _django(scope, receive, send)
     elif scope["type"] == "lifespan":
         await _lifespan(receive, send)
+    elif scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": 1000})
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:
     while True:
         message = await receive()
+        if message["type"] == "lifespan.shutdown":
+            await close_chat()
         await send({"type": f"{message['type']}.complete"})
         if message["type"] == "lifespan.shutdown":
             return

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator
+import uuid
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import orjson
@@ -34,10 +35,11 @@ def _json_value(value: Any) -> Any:
 
 def parse_event_id(text: str) -> tuple[str | None, int]:
     """The message and the number in a `Last-Event-ID`; what is not one means: from the start."""
-    message_id, colon, number = text.strip().rpartition(":")
-    if not colon or not number.isdecimal():
+    message_id, _, number = text.strip().rpartition(":")
+    try:
+        return str(uuid.UUID(message_id)), int(number)
+    except ValueError:
         return None, 0
-    return message_id, int(number)
 
 
 class LiveAnswer:
@@ -60,7 +62,7 @@ class LiveAnswer:
         self._changed.set()
         self._changed = asyncio.Event()
 
-    async def batches(self, after: int = 0) -> AsyncIterator[list[RelayedEvent]]:
+    async def batches(self, after: int = 0) -> AsyncGenerator[list[RelayedEvent], None]:
         """The events after number `after`, as many at a time as there are; empty when there was none for a while."""
         while True:
             changed = self._changed
@@ -77,7 +79,7 @@ class LiveAnswer:
                 except TimeoutError:
                     yield []
 
-    async def follow(self, after: int = 0) -> AsyncIterator[bytes]:
+    async def follow(self, after: int = 0) -> AsyncGenerator[bytes, None]:
         """The same as bytes for a browser, with pings while nothing is said."""
         async for batch in self.batches(after):
             yield b"".join(event.sse for event in batch) or PING

@@ -11,6 +11,7 @@ import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -47,8 +48,8 @@ class Relay:
         try:
             async with self._redis.pipeline(transaction=False) as pipeline:
                 for event in events:
-                    fields: dict[str | bytes, bytes] = {b"sse": event.sse} | ({b"last": b"1"} if event.last else {})
-                    pipeline.xadd(key, fields, id=f"{event.number}-0")  # type: ignore[arg-type]
+                    fields: dict[Any, Any] = {b"sse": event.sse} | ({b"last": b"1"} if event.last else {})
+                    pipeline.xadd(key, fields, id=f"{event.number}-0")
                 pipeline.expire(key, _KEEP_ENDED_S if events[-1].last else _KEEP_RUNNING_S)
                 await pipeline.execute()
         except _FAILURES as error:
@@ -59,7 +60,7 @@ class Relay:
     async def read(self, message_id: str, after: int, wait_s: float) -> list[RelayedEvent]:
         """The events after number `after`, at once or as soon as there are some; none when time is up."""
         try:
-            found = await self._redis.xread({_key(message_id): f"{after}-0"}, block=int(wait_s * 1000))
+            found: Any = await self._redis.xread({_key(message_id): f"{after}-0"}, block=int(wait_s * 1000))
         except _FAILURES as error:
             _log.warning("the answer %s cannot be read: %s", message_id, error)
             await asyncio.sleep(min(wait_s, _RETRY_S))

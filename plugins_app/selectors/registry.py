@@ -88,7 +88,8 @@ class RegistryReader:
 
     def read(self) -> Registry:
         """The registry of this moment: two queries, and one more when a version is seen for the first time."""
-        plugins = list(Plugin.objects.values("id", "desired_id", "desired__generation", "desired__version__digest"))
+        wanted = Plugin.objects.values("id", "desired_id", "desired__generation", "desired__version__digest")
+        plugins: list[dict[str, Any]] = [dict(row) for row in wanted]
         columns = ("plugin_id", "state", "generation", "attempted", "digest")
         instances = {row["plugin_id"]: row for row in PluginInstance.objects.filter(node=self._node).values(*columns)}
         self._learn({(row["id"], digest) for row in plugins if (digest := _digest(row, instances.get(row["id"])))})

@@ -1,0 +1,127 @@
+"""What a client may send to a chat, checked: a misfit is a problem with a pointer to it."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta, Struct
+
+from aichat.chat.errors import ChatError
+
+__all__ = ["ChatBody", "parse_chat_body"]
+
+_PATH = re.compile(r" - at `\$?(?P<path>[^`]*)`$")
+_FIELD = re.compile(r"(?:required|unknown) field `(?P<name>[^`]+)`")
+_PARAMS = ("temperature", "top_p", "max_tokens", "stop", "seed")
+_Name = Annotated[str, Meta(min_length=1, max_length=255)]
+
+
+class Function(Struct, forbid_unknown_fields=True):
+    """The function of a tool call."""
+
+    name: _Name
+    arguments: str = ""
+
+
+class ToolCall(Struct, forbid_unknown_fields=True, omit_defaults=False):
+    """A tool call an assistant made before."""
+
+    id: Annotated[str, Meta(min_length=1, max_length=200)]
+    function: Function
+    type: Literal["function"] = "function"
+
+
+class ChatMessage(Struct, omit_defaults=True, forbid_unknown_fields=True):
+    """One message in OpenAI's shape."""
+
+    role: Literal["system", "user", "assistant", "tool"]
+    content: str | list[dict[str, Any]] | None = None
+    tool_calls: list[ToolCall] | None = None
+    tool_call_id: Annotated[str, Meta(max_length=200)] | None = None
+    name: Annotated[str, Meta(max_length=200)] | None = None
+
+
+class ChatBody(Struct, forbid_unknown_fields=True):
+    """The body of `POST /api/chat`."""
+
+    model: _Name
+    message: str | None = None
+    messages: Annotated[list[ChatMessage], Meta(min_length=1)] | None = None
+    conversation_id: UUID | None = None
+    tools: Literal["auto"] | list[str] = "auto"
+    temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
+    top_p: Annotated[float, Meta(gt=0, le=1)] | None = None
+    max_tokens: Annotated[int, Meta(ge=1)] | None = None
+    stop: str | list[str] | None = None
+    seed: int | None = None
+
+    def said(self) -> list[dict[str, Any]]:
+        """What is new, as OpenAI messages."""
+        if self.message is not None:
+            return [{"role": "user", "content": self.message}]
+        found: list[dict[str, Any]] = [msgspec.to_builtins(message) for message in self.messages or ()]
+        return [{"content": ""} | message for message in found]
+
+    def params(self) -> dict[str, Any]:
+        """What goes to the provider besides messages and model."""
+        given = {name: getattr(self, name) for name in _PARAMS}
+        return {name: value for name, value in given.items() if value is not None}
+
+
+_decoder = msgspec.json.Decoder(ChatBody)
+
+
+def parse_chat_body(raw: bytes) -> ChatBody:
+    """Parse and check.
+
+    Raises:
+        ChatError: `json_malformed` or `invalid`, the latter with a pointer.
+    """
+    try:
+        body = _decoder.decode(raw)
+    except msgspec.ValidationError as error:
+        raise _misfit(*_located(str(error))) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ChatError("json_malformed", f"The body is not valid JSON: {error}") from error
+    _check(body)
+    return body
+
+
+def _check(body: ChatBody) -> None:
+    if (body.message is None) == (body.messages is None):
+        raise _misfit("/message", "Send either `message` or `messages`.")
+    if body.message is not None and not body.message.strip():
+        raise _misfit("/message", "Say something: the message is empty.")
+    for index, message in enumerate(body.messages or ()):
+        _check_message(f"/messages/{index}", message)
+    if body.messages and body.messages[-1].role not in ("user", "tool"):
+        raise _misfit(f"/messages/{len(body.messages) - 1}/role", "The last message must be the user's or a tool's.")
+
+
+def _check_message(pointer: str, message: ChatMessage) -> None:
+    if message.role == "tool" and not message.tool_call_id:
+        raise _misfit(f"{pointer}/tool_call_id", "A tool's message names the call it answers.")
+    if message.content is None and not message.tool_calls:
+        raise _misfit(f"{pointer}/content", "The message is empty.")
+    for index, part in enumerate(message.content if isinstance(message.content, list) else ()):
+        if not isinstance(part.get("type"), str):
+            raise _misfit(f"{pointer}/content/{index}/type", "Every part has a type, such as `text`.")
+
+
+def _misfit(pointer: str, message: str) -> ChatError:
+    where = f"{pointer}: " if pointer else ""
+    return ChatError("invalid", f"{where}{message}", errors=[{"pointer": pointer, "message": message}])
+
+
+def _located(text: str) -> tuple[str, str]:
+    """msgspec's sentence as a JSON Pointer and the sentence."""
+    found = _PATH.search(text)
+    message = text[: found.start()] if found else text
+    path = found["path"] if found else ""
+    pointer = re.sub(r"\[(\d+)\]", r"/\1", path).replace(".", "/").replace("[...]", "")
+    if (field := _FIELD.search(message)) is not None:
+        pointer = f"{pointer}/{field['name']}"
+    return pointer, message

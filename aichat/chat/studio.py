@@ -1,0 +1,197 @@
+"""The chat of one process: everything its routes need, made once per event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncGenerator
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+
+from aichat.chat import selectors, services
+from aichat.chat.answering import AnswerRun
+from aichat.chat.auth import Authenticator, ChatUser
+from aichat.chat.bodies import ChatBody
+from aichat.chat.calling import UserCalls
+from aichat.chat.errors import ChatError
+from aichat.chat.live import PING, LiveAnswer, encode_event
+from aichat.chat.middlewares import NoChunkHook
+from aichat.chat.models import Message
+from aichat.chat.pipeline import Pipeline
+from aichat.chat.plan import ChatRequest, Tool
+from aichat.chat.planning import Catalog, make_plan
+from aichat.chat.relay import Relay
+from aichat.chat.threads import DatabaseThreads
+from plugins_app import runtime
+from plugins_app.sdk import PluginType
+from plugins_app.selectors.registry import Registry, RegistryReader
+from plugins_app.services.hostcalls import HostCalls
+
+__all__ = ["ChatStudio"]
+
+#: How many ended answers are kept for readers who come back at once; later ones find the stored message.
+_KEPT_ENDED = 64
+_LOOK_AGAIN_S = 5.0
+
+
+class ChatStudio:
+    """Answers chats, and lets everyone who may follow and cancel them."""
+
+    def __init__(self) -> None:
+        self.threads = DatabaseThreads()
+        self.authenticator = Authenticator(self.threads)
+        self.registry = RegistryReader()
+        self._relay = Relay(settings.REDIS_URL)
+        self._catalog = Catalog()
+        self._no_chunk_hook: NoChunkHook = set()
+        self._runs: dict[str, AnswerRun] = {}
+        self._ended: OrderedDict[str, LiveAnswer] = OrderedDict()
+
+    async def models(self, user: ChatUser) -> list[dict[str, Any]]:
+        """The models of all providers that serve now."""
+        registry = await self.threads.run(self.registry.read)
+        return await self._catalog.models(registry.of_type(PluginType.PROVIDER), self._calls(registry, user.to_dict()))
+
+    async def answer(self, user: ChatUser, body: ChatBody, conversation_id: UUID | None) -> LiveAnswer:
+        """Store what was said and begin to answer it.
+
+        Raises:
+            ChatError: no such model or conversation, a plugin that does not serve, an answer under way.
+        """
+        registry = await self.threads.run(self._look, user, conversation_id)
+        calls = self._calls(registry, user.to_dict())
+        provider = await self._catalog.check_model(body.model, registry, calls)
+        tools = await self._tools(body, registry, calls)
+        start = await self.threads.run(
+            services.answer_begin,
+            user_id=user.id,
+            conversation_id=conversation_id,
+            messages=body.said(),
+            model=body.model,
+        )
+        live = LiveAnswer(start.message_id, start.conversation_id)
+        live.emit("message.start", _start_data(start, body.model, provider.generation))
+        pipeline = Pipeline(
+            make_plan(registry, tools), calls, live.emit, answer_id=live.message_id, no_chunk_hook=self._no_chunk_hook
+        )
+        params = body.params() | ({"tools": [tool.to_openai() for tool in tools.values()]} if tools else {})
+        request = ChatRequest(body.model, start.messages, params, user.to_dict(), start.conversation_id)
+        self._run(live, pipeline, request)
+        return live
+
+    def _look(self, user: ChatUser, conversation_id: UUID | None) -> Registry:
+        """The registry of this very moment: a middleware that was just loaded sees this request already."""
+        if conversation_id is not None:
+            selectors.conversation_get(user_id=user.id, conversation_id=conversation_id)
+        return self.registry.read()
+
+    def _calls(self, registry: Registry, user: dict[str, Any] | None, chain: tuple[str, ...] = ()) -> UserCalls:
+        return UserCalls(runtime.async_client(), registry, user=user, host=HostCalls().answer_async, chain=chain)
+
+    async def _tools(self, body: ChatBody, registry: Registry, calls: UserCalls) -> dict[str, Tool]:
+        serving = {plugin.id: plugin for plugin in registry.of_type(PluginType.TOOL)}
+        if body.tools == "auto":
+            return await self._catalog.tools(serving.values(), calls)
+        for index, plugin_id in enumerate(body.tools):
+            if plugin_id not in serving:
+                message = f"{plugin_id!r} is not a loaded tool plugin."
+                raise ChatError("invalid", message, errors=[{"pointer": f"/tools/{index}", "message": message}])
+        return await self._catalog.tools([serving[plugin_id] for plugin_id in dict.fromkeys(body.tools)], calls)
+
+    def _run(self, live: LiveAnswer, pipeline: Pipeline, request: ChatRequest) -> None:
+        self._relay.listen(self._cancel_here)
+        run = self._runs[live.message_id] = AnswerRun(live, pipeline, request, self.threads, self._relay)
+        run.task.add_done_callback(lambda _: self._forget(live))
+
+    def _forget(self, live: LiveAnswer) -> None:
+        del self._runs[live.message_id]
+        self._ended[live.message_id] = live
+        while len(self._ended) > _KEPT_ENDED:
+            self._ended.popitem(last=False)
+
+    async def cancel(self, user: ChatUser, conversation_id: UUID) -> str:
+        """End the answer under way, whichever process writes it; return its message id."""
+        message_id = await self.threads.run(services.answer_cancel, user_id=user.id, conversation_id=conversation_id)
+        if not self._cancel_here(message_id):
+            await self._relay.cancel(message_id)
+        return message_id
+
+    def _cancel_here(self, message_id: str) -> bool:
+        run = self._runs.get(message_id)
+        if run is not None:
+            run.cancel()
+        return run is not None
+
+    async def resume(
+        self, user: ChatUser, conversation_id: UUID, message_id: str | None, after: int
+    ) -> AsyncGenerator[bytes, None] | None:
+        """The events of an answer after number `after`; of the one under way when no `message_id` is given."""
+        answer = await self.threads.run(_find_answer, user, conversation_id, message_id)
+        if answer is None:
+            return None
+        key = str(answer.pk)
+        live = self._runs[key].live if key in self._runs else self._ended.get(key)
+        if live is not None:
+            return live.follow(after)
+        return self._follow_elsewhere(user, answer, after)
+
+    async def _follow_elsewhere(self, user: ChatUser, answer: Message, after: int) -> AsyncGenerator[bytes, None]:
+        """Follow an answer that another process writes or wrote; in the end there is always the stored message."""
+        key = str(answer.pk)
+        found: Message | None = answer
+        while found is not None and (found.is_running() or await self._relay.knows(key)):
+            events = await self._relay.read(key, after, _LOOK_AGAIN_S if found.is_running() else 0.1)
+            for event in events:
+                yield event.sse
+                after = event.number
+            if events and events[-1].last:
+                return
+            if not events:
+                was_running = found.is_running()
+                found = await self.threads.run(_find_answer, user, answer.conversation_id, key)
+                if not was_running:
+                    break
+                yield PING
+        yield _stored_end(found or answer, after + 1)
+
+    async def close(self) -> None:
+        """End every answer, stored as interrupted, and give everything back."""
+        for run in list(self._runs.values()):
+            run.interrupt()
+        await asyncio.gather(*(run.task for run in list(self._runs.values())), return_exceptions=True)
+        await self._relay.close()
+        await asyncio.get_running_loop().run_in_executor(None, self.threads.close)
+
+
+def _start_data(start: services.AnswerStart, model: str, generation: int | None) -> dict[str, Any]:
+    return {
+        "conversation_id": start.conversation_id,
+        "message_id": start.message_id,
+        "user_message_id": start.user_message_id,
+        "model": model,
+        "generation": generation,
+    }
+
+
+def _find_answer(user: ChatUser, conversation_id: UUID, message_id: str | None) -> Message | None:
+    conversation = selectors.conversation_get(user_id=user.id, conversation_id=conversation_id)
+    return selectors.streaming_message(conversation=conversation, message_id=message_id)
+
+
+def _stored_end(answer: Message, number: int) -> bytes:
+    """The last event of an answer whose events are gone, from the stored message."""
+    key = str(answer.pk)
+    error = selectors.message_error(answer)
+    if error is not None:
+        return encode_event(key, number, "error", error)
+    data = {
+        "message_id": key,
+        "finish_reason": answer.finish_reason,
+        "usage": answer.usage,
+        "duration_ms": answer.duration_ms,
+        "generation": answer.generation,
+        "content": answer.content,
+    }
+    return encode_event(key, number, "message.end", data)
