@@ -66,7 +66,8 @@ class Environment:
     @property
     def redis_py_url(self) -> str:
         """The same server as `celery_broker_url`, as redis-py writes it."""
-        return self.redis_url.replace("redis+socket://", "unix://", 1)
+        url = self.redis_url.replace("redis+socket://", "unix://", 1)
+        return url.replace("?virtual_host=", "?db=", 1) if url.startswith("unix://") else url
 
     @property
     def celery_broker_url(self) -> str:

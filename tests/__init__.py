@@ -1,0 +1,1 @@
+"""Tests of AI Chat Studio; `make test` runs them all."""
