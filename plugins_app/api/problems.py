@@ -20,7 +20,15 @@ from plugins_app.services.errors import CODES, StudioError
 
 from .rendering import dumps
 
-__all__ = ["CONTENT_TYPE", "exception_handler", "not_found", "problem", "problem_response", "server_error"]
+__all__ = [
+    "CONTENT_TYPE",
+    "bad_request",
+    "exception_handler",
+    "not_found",
+    "problem",
+    "problem_response",
+    "server_error",
+]
 
 CONTENT_TYPE = "application/problem+json"
 _log = logging.getLogger(__name__)
@@ -125,6 +133,11 @@ def _field_errors(detail: Any, path: tuple[Any, ...]) -> Iterator[dict[str, str]
 def not_found(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
     """A path of the API that does not exist."""
     return problem_response("not_found", f"There is nothing at {request.path}.")
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """A request that is refused before any view sees it, such as one for another host name."""
+    return problem_response("bad_request", "The request cannot be accepted as it is.")
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

@@ -13,7 +13,16 @@ from .problems import not_found
 
 __all__ = ["urlpatterns"]
 
-router = SimpleRouter(trailing_slash="/?")  # type: ignore[arg-type]  # it goes into a regular expression
+
+class EitherSlashRouter(SimpleRouter):
+    """Its paths answer with and without the trailing slash."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trailing_slash = "/?"  # goes into a regular expression
+
+
+router = EitherSlashRouter()
 router.register("plugins", PluginViewSet, basename="plugin")
 router.register("executions", ExecutionViewSet, basename="execution")
 router.register("auth", AuthViewSet, basename="auth")
