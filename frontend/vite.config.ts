@@ -39,7 +39,10 @@ function imports(serving: boolean): string {
 }
 
 const sdkEntries = Object.fromEntries(
-  [...Object.values(SDK), "frame"].map((file) => [`sdk/${file}`, resolve(import.meta.dirname, `src/sdk/${file}.ts`)]),
+  [...Object.values(SDK), "frame"].map((file) => [
+    `sdk/${file}`,
+    resolve(import.meta.dirname, `src/sdk/${file}.ts`),
+  ]),
 );
 
 export default defineConfig({
@@ -60,7 +63,10 @@ export default defineConfig({
   },
   server: {
     proxy: Object.fromEntries(
-      ["/api", "/plugin-assets", "/admin"].map((path) => [path, process.env.STUDIO_URL ?? "http://127.0.0.1:8000"]),
+      ["/api", "/plugin-assets", "/admin"].map((path) => [
+        path,
+        process.env.STUDIO_URL ?? "http://127.0.0.1:8000",
+      ]),
     ),
   },
 });

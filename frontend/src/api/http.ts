@@ -93,17 +93,14 @@ export function cookie(name: string): string {
 }
 
 async function problemOf(response: Response): Promise<Problem> {
+  const { status } = response;
   const text = await response.text().catch(() => "");
-  const fallback: Problem = {
-    code: `http_${response.status}`,
-    title: response.statusText || `The studio answered ${response.status}`,
-    detail: `The studio answered ${response.status} and gave no reason.`,
-    status: response.status,
-  };
+  const code = `http_${status}`;
   try {
     const body = JSON.parse(text) as Partial<Problem>;
-    return { ...fallback, ...body, status: response.status };
+    return { code, title: `The studio answered ${status}`, ...body, status };
   } catch {
-    return fallback;
+    const detail = `The studio answered ${status} and gave no reason.`;
+    return { code, title: response.statusText || detail, detail, status };
   }
 }

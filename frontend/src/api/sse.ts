@@ -10,7 +10,9 @@ export interface ServerEvent {
  * The events of a `text/event-stream` body, for streams that answer a POST (EventSource can only GET).
  * Leaving the loop cancels the request.
  */
-export async function* serverEvents(body: ReadableStream<Uint8Array>): AsyncGenerator<ServerEvent, void, undefined> {
+export async function* serverEvents(
+  body: ReadableStream<Uint8Array>,
+): AsyncGenerator<ServerEvent, void, undefined> {
   const waiting: ServerEvent[] = [];
   const parser = createParser({
     onEvent: ({ event, data, id }) => waiting.push({ event: event ?? "message", data, id }),

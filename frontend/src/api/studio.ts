@@ -26,7 +26,8 @@ export async function models(signal?: AbortSignal): Promise<readonly Model[]> {
   return (await get<{ data: readonly Model[] }>("/api/models", signal)).data;
 }
 
-export const conversations = (signal?: AbortSignal) => all<Conversation>("/api/conversations?page_size=100", signal);
+export const conversations = (signal?: AbortSignal) =>
+  all<Conversation>("/api/conversations?page_size=100", signal);
 export const conversation = (id: string, signal?: AbortSignal) =>
   get<ConversationDetail>(`/api/conversations/${encodeURIComponent(id)}`, signal);
 export const renameConversation = (id: string, title: string) =>
@@ -40,7 +41,10 @@ export const exportUrl = (id: string, format: string) =>
 export const plugins = (signal?: AbortSignal) => all<Plugin>("/api/plugins/available?page_size=200", signal);
 export const plugin = (id: string, signal?: AbortSignal) => get<Plugin>(pluginUrl(id), signal);
 export const loadPlugin = (plugin_id: string, config?: ConfigValues) =>
-  settle(ask<Plugin>("/api/plugins/load", { method: "POST", body: { plugin_id, ...(config && { config }) } }), plugin_id);
+  settle(
+    ask<Plugin>("/api/plugins/load", { method: "POST", body: { plugin_id, ...(config && { config }) } }),
+    plugin_id,
+  );
 export const unloadPlugin = (id: string, cascade = false) =>
   settle(ask<Plugin>(`${pluginUrl(id)}/unload`, { method: "POST", body: cascade ? { cascade } : {} }), id);
 export const reloadPlugin = (id: string) =>
@@ -52,7 +56,10 @@ export const discoverPlugins = () => ask<unknown>("/api/plugins/discover", { met
 const pluginUrl = (id: string) => `/api/plugins/${encodeURIComponent(id)}`;
 
 /** Sends a message and gives the answer's events as they come. */
-export async function* chat(body: ChatRequest, signal: AbortSignal): AsyncGenerator<ChatStreamEvent, void, undefined> {
+export async function* chat(
+  body: ChatRequest,
+  signal: AbortSignal,
+): AsyncGenerator<ChatStreamEvent, void, undefined> {
   const response = await request("/api/chat", { method: "POST", body, signal, accept: "text/event-stream" });
   if (!response.body) return;
   for await (const { event, data, id } of serverEvents(response.body)) {

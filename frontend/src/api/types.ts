@@ -172,7 +172,11 @@ export interface ChatRequest {
 
 /** One event of an answer's stream. */
 export type ChatStreamEvent = {
-  [E in keyof ChatEvents]: { readonly event: E; readonly id: string | undefined; readonly data: ChatEvents[E] };
+  [E in keyof ChatEvents]: {
+    readonly event: E;
+    readonly id: string | undefined;
+    readonly data: ChatEvents[E];
+  };
 }[keyof ChatEvents];
 
 export interface LifecycleEvent {

@@ -38,7 +38,8 @@ function Gate() {
   const [search] = useSearchParams();
   if (me.isPending) return <Splash />;
   if (me.isError) return <Problem error={me.error} onRetry={() => void me.refetch()} full />;
-  if (!me.data && path !== "/login") return <Redirect to={`/login?next=${encodeURIComponent(path)}`} replace />;
+  if (!me.data && path !== "/login")
+    return <Redirect to={`/login?next=${encodeURIComponent(path)}`} replace />;
   if (!me.data) return <LoginPage />;
   if (path === "/login") return <Redirect to={localPath(search.get("next"))} replace />;
   return <Studio person={me.data} path={path} />;

@@ -58,10 +58,10 @@ export function CommandPalette({ person }: { person: Person }) {
         onKeyDown={onKeyDown}
         data-testid="palette-input"
       />
-      <ul className="palette-list" id={listId} role="listbox" aria-label="Results">
+      <div className="palette-list" id={listId} role="listbox" aria-label="Results">
         {found.map((command, at) => (
           // biome-ignore lint/a11y/useKeyWithClickEvents: the keyboard works from the input above
-          <li
+          <div
             key={command.id}
             id={`${listId}-${at}`}
             role="option"
@@ -73,10 +73,10 @@ export function CommandPalette({ person }: { person: Person }) {
             {command.icon}
             <span>{command.label}</span>
             <small>{command.kind}</small>
-          </li>
+          </div>
         ))}
-        {found.length === 0 && <li className="palette-none">Nothing found for “{query}”.</li>}
-      </ul>
+        {found.length === 0 && <p className="palette-none">Nothing found for “{query}”.</p>}
+      </div>
       <PluginMount mountPoint="command-palette" slot={{ query, close }} className="palette-plugins" />
     </Dialog>
   );
@@ -88,7 +88,13 @@ function useCommands(person: Person): readonly CommandItem[] {
   const { data: models = [] } = useModels();
   const hidden = useReadable(hiddenConversations);
   const own: CommandItem[] = [
-    { id: "new", label: "New chat", kind: "Go to", icon: <MessageSquarePlus size={16} />, run: () => navigate("/") },
+    {
+      id: "new",
+      label: "New chat",
+      kind: "Go to",
+      icon: <MessageSquarePlus size={16} />,
+      run: () => navigate("/"),
+    },
     {
       id: "plugins",
       label: person.is_operator ? "Manage plugins" : "See plugins",
@@ -96,7 +102,13 @@ function useCommands(person: Person): readonly CommandItem[] {
       icon: <Puzzle size={16} />,
       run: () => navigate("/plugins"),
     },
-    { id: "theme", label: "Switch between light and dark", kind: "Command", icon: <Moon size={16} />, run: toggleTheme },
+    {
+      id: "theme",
+      label: "Switch between light and dark",
+      kind: "Command",
+      icon: <Moon size={16} />,
+      run: toggleTheme,
+    },
     {
       id: "settings",
       label: "Settings",
@@ -112,18 +124,21 @@ function useCommands(person: Person): readonly CommandItem[] {
     icon: <Cpu size={16} />,
     run: () => chosenModel.set(model.id),
   }));
-  const byChat = chats.filter(({ id }) => !hidden.has(id)).map(({ id, title }) => ({
-    id: `chat:${id}`,
-    label: title,
-    kind: "Chat",
-    icon: <MessageSquare size={16} />,
-    run: () => navigate(`/c/${id}`),
-  }));
+  const byChat = chats
+    .filter(({ id }) => !hidden.has(id))
+    .map(({ id, title }) => ({
+      id: `chat:${id}`,
+      label: title,
+      kind: "Chat",
+      icon: <MessageSquare size={16} />,
+      run: () => navigate(`/c/${id}`),
+    }));
   return [...own, ...byModel, ...byChat];
 }
 
 function search(commands: readonly CommandItem[], query: string): readonly CommandItem[] {
   const words = query.toLowerCase().split(/\s+/).filter(Boolean);
-  const fits = ({ label, kind }: CommandItem) => words.every((word) => `${label} ${kind}`.toLowerCase().includes(word));
+  const fits = ({ label, kind }: CommandItem) =>
+    words.every((word) => `${label} ${kind}`.toLowerCase().includes(word));
   return commands.filter(fits).slice(0, MOST);
 }

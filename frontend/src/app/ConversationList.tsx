@@ -20,7 +20,11 @@ export function ConversationList({ filter }: { filter: string }) {
   const wanted = filter.trim().toLowerCase();
   const visible = data.filter(({ id, title }) => !hidden.has(id) && title.toLowerCase().includes(wanted));
   if (visible.length === 0) {
-    return <p className="side-note">{wanted ? "No chat has that in its title." : "Your chats will be listed here."}</p>;
+    return (
+      <p className="side-note">
+        {wanted ? "No chat has that in its title." : "Your chats will be listed here."}
+      </p>
+    );
   }
   return (
     <div className="conversations">

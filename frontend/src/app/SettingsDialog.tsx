@@ -21,7 +21,12 @@ export function SettingsDialog({ person }: { person: Person }) {
         <div className="segmented">
           {THEMES.map(({ choice, label, Icon }) => (
             <label key={choice}>
-              <input type="radio" name="theme" checked={chosen === choice} onChange={() => chooseTheme(choice)} />
+              <input
+                type="radio"
+                name="theme"
+                checked={chosen === choice}
+                onChange={() => chooseTheme(choice)}
+              />
               <span>
                 <Icon size={15} aria-hidden="true" /> {label}
               </span>

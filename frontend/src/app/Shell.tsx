@@ -4,15 +4,14 @@ import { type ReactNode, useEffect, useState } from "react";
 import { Link, useLocation } from "wouter";
 import * as studio from "@/api/studio";
 import type { Person } from "@/api/types";
-import { PluginMount } from "@/plugins/react";
+import { PluginMount, useReadable } from "@/plugins/react";
 import { Logo } from "@/ui/Logo";
 import { toastError } from "@/ui/toasts";
 import { CommandPalette } from "./CommandPalette";
 import { ConversationList } from "./ConversationList";
-import { SettingsDialog } from "./SettingsDialog";
 import { Overlay, overlay } from "./overlay";
+import { SettingsDialog } from "./SettingsDialog";
 import { keys, sessions } from "./wiring";
-import { useReadable } from "@/plugins/react";
 
 /** What surrounds every page: the sidebar (a drawer on a phone), the command palette, the settings. */
 export function Shell({ person, children }: { person: Person; children: ReactNode }) {
@@ -27,7 +26,13 @@ export function Shell({ person, children }: { person: Person; children: ReactNod
         Skip to content
       </a>
       <Sidebar person={person} />
-      <button type="button" className="scrim" aria-label="Close menu" tabIndex={-1} onClick={() => Overlay.close("sidebar")} />
+      <button
+        type="button"
+        className="scrim"
+        aria-label="Close menu"
+        tabIndex={-1}
+        onClick={() => Overlay.close("sidebar")}
+      />
       <div className="content" id="main">
         {children}
       </div>
@@ -52,7 +57,12 @@ function useShortcuts(): void {
 
 export function MenuButton() {
   return (
-    <button type="button" className="icon-button menu-button" aria-label="Open menu" onClick={() => Overlay.open("sidebar")}>
+    <button
+      type="button"
+      className="icon-button menu-button"
+      aria-label="Open menu"
+      onClick={() => Overlay.open("sidebar")}
+    >
       <Menu size={20} />
     </button>
   );
@@ -67,17 +77,33 @@ function Sidebar({ person }: { person: Person }) {
         <Link href="/" className="brand">
           <Logo size={26} /> <span>Chat Studio</span>
         </Link>
-        <button type="button" className="icon-button" aria-label="Commands (Ctrl K)" title="Commands (Ctrl K)" onClick={() => Overlay.open("palette")}>
+        <button
+          type="button"
+          className="icon-button"
+          aria-label="Commands (Ctrl K)"
+          title="Commands (Ctrl K)"
+          onClick={() => Overlay.open("palette")}
+        >
           <Command size={17} />
         </button>
-        <button type="button" className="icon-button menu-button" aria-label="Close menu" onClick={() => Overlay.close("sidebar")}>
+        <button
+          type="button"
+          className="icon-button menu-button"
+          aria-label="Close menu"
+          onClick={() => Overlay.close("sidebar")}
+        >
           <X size={18} />
         </button>
       </div>
       <Link href="/" className="side-link new-chat" data-testid="new-chat">
         <MessageSquarePlus size={17} aria-hidden="true" /> New chat
       </Link>
-      <Link href="/plugins" className="side-link" data-testid="nav-plugins" aria-current={path === "/plugins" ? "page" : undefined}>
+      <Link
+        href="/plugins"
+        className="side-link"
+        data-testid="nav-plugins"
+        aria-current={path === "/plugins" ? "page" : undefined}
+      >
         <Puzzle size={17} aria-hidden="true" /> Plugins
       </Link>
       <label className="side-search">
@@ -119,10 +145,23 @@ function PersonBar({ person }: { person: Person }) {
         {person.username}
         <small>{person.is_operator ? "Operator" : "Member"}</small>
       </span>
-      <button type="button" className="icon-button" aria-label="Settings" title="Settings" onClick={() => Overlay.open("settings")}>
+      <button
+        type="button"
+        className="icon-button"
+        aria-label="Settings"
+        title="Settings"
+        onClick={() => Overlay.open("settings")}
+      >
         <Settings size={17} />
       </button>
-      <button type="button" className="icon-button" aria-label="Sign out" title="Sign out" onClick={leave} data-testid="logout">
+      <button
+        type="button"
+        className="icon-button"
+        aria-label="Sign out"
+        title="Sign out"
+        onClick={leave}
+        data-testid="logout"
+      >
         <LogOut size={17} />
       </button>
     </div>

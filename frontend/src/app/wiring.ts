@@ -35,7 +35,8 @@ export const sessions: Sessions = new Sessions({
   },
   onStarted: (session) => {
     const { id } = session.get();
-    if (sessions.current.get() === session && location.pathname === "/") navigate(`/c/${id}`, { replace: true });
+    if (sessions.current.get() === session && location.pathname === "/")
+      navigate(`/c/${id}`, { replace: true });
     void queryClient.invalidateQueries({ queryKey: keys.conversations });
   },
   onEnded: () => void queryClient.invalidateQueries({ queryKey: keys.conversations }),

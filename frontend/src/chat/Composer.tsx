@@ -43,18 +43,31 @@ export function Composer({ answering, disabled, onSend, onStop }: ComposerProps)
         aria-label="Message"
         onChange={(event) => setText(event.target.value)}
         onKeyDown={onKeyDown}
-        // biome-ignore lint/a11y/noAutofocus: writing is what this page is for
         autoFocus
         data-testid="chat-input"
       />
       <div className="composer-bar">
         <PluginMount mountPoint="chat-input" className="composer-plugins" />
         {answering ? (
-          <button type="button" className="send stop" aria-label="Stop the answer (Esc)" title="Stop (Esc)" onClick={onStop} data-testid="chat-stop">
+          <button
+            type="button"
+            className="send stop"
+            aria-label="Stop the answer (Esc)"
+            title="Stop (Esc)"
+            onClick={onStop}
+            data-testid="chat-stop"
+          >
             <Square size={14} fill="currentColor" />
           </button>
         ) : (
-          <button type="submit" className="send" aria-label="Send" title="Send (Enter)" disabled={!ready} data-testid="chat-send">
+          <button
+            type="submit"
+            className="send"
+            aria-label="Send"
+            title="Send (Enter)"
+            disabled={!ready}
+            data-testid="chat-send"
+          >
             <ArrowUp size={18} />
           </button>
         )}
@@ -64,7 +77,10 @@ export function Composer({ answering, disabled, onSend, onStop }: ComposerProps)
 }
 
 /** Text from UI plugins goes where the cursor is. */
-function useInsertions(area: { current: HTMLTextAreaElement | null }, setText: (change: (text: string) => string) => void) {
+function useInsertions(
+  area: { current: HTMLTextAreaElement | null },
+  setText: (change: (text: string) => string) => void,
+) {
   useEffect(() => {
     return pluginManager.host.composer.on("insert", (inserted) => {
       const { selectionStart: start = 0, selectionEnd: end = 0 } = area.current ?? {};

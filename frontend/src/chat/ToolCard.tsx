@@ -34,7 +34,11 @@ export const ToolCard = memo(function ToolCard({ call }: { call: ToolCall }) {
 
 function StatusIcon({ status }: { status: ToolCall["status"] }): ReactNode {
   if (status === "running") return <Spinner size={12} />;
-  return status === "done" ? <Check size={14} aria-hidden="true" /> : <TriangleAlert size={14} aria-hidden="true" />;
+  return status === "done" ? (
+    <Check size={14} aria-hidden="true" />
+  ) : (
+    <TriangleAlert size={14} aria-hidden="true" />
+  );
 }
 
 function Progress({ fraction, message }: { fraction: number | null; message: string }) {

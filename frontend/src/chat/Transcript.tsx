@@ -20,7 +20,12 @@ export function Transcript({ turns, onRetry }: TranscriptProps) {
       <div className="transcript" ref={box} tabIndex={0} role="log" aria-label="Messages" aria-busy={busy}>
         <div className="transcript-inner" ref={inner}>
           {turns.map((turn, index) => (
-            <TurnView key={`${index}-${turn.role}`} turn={turn} onRetry={index === last ? onRetry : undefined} />
+            <TurnView
+              // biome-ignore lint/suspicious/noArrayIndexKey: an id changes when the server gives its own; the place stays
+              key={`${index}-${turn.role}`}
+              turn={turn}
+              onRetry={index === last ? onRetry : undefined}
+            />
           ))}
         </div>
       </div>

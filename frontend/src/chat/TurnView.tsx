@@ -26,7 +26,12 @@ function UserMessage({ turn }: { turn: UserTurn }) {
 function Answer({ turn, onRetry }: { turn: AssistantTurn; onRetry: (() => void) | undefined }) {
   const open = turn.status === "waiting" || turn.status === "streaming";
   return (
-    <article className="turn turn-assistant" data-testid="message-assistant" data-status={turn.status} aria-label="Answer">
+    <article
+      className="turn turn-assistant"
+      data-testid="message-assistant"
+      data-status={turn.status}
+      aria-label="Answer"
+    >
       {turn.parts.map((part, index) => (
         <PartView key={part.kind === "tool" ? part.call.id : `${part.kind}-${index}`} part={part} />
       ))}
@@ -61,7 +66,13 @@ function Thinking({ waiting }: { waiting: boolean }) {
   );
 }
 
-function AnswerError({ turn: { error }, onRetry }: { turn: AssistantTurn; onRetry: (() => void) | undefined }) {
+function AnswerError({
+  turn: { error },
+  onRetry,
+}: {
+  turn: AssistantTurn;
+  onRetry: (() => void) | undefined;
+}) {
   return (
     <div className="answer-error" role="alert" data-testid="message-error">
       <TriangleAlert size={18} aria-hidden="true" />
@@ -84,7 +95,13 @@ function AnswerFoot({ turn, onRetry }: { turn: AssistantTurn; onRetry: (() => vo
     <footer className="turn-foot">
       {text && <CopyButton text={() => text} label="Copy answer" />}
       {onRetry && !turn.error && (
-        <button type="button" className="icon-button" aria-label="Ask again" title="Ask again" onClick={onRetry}>
+        <button
+          type="button"
+          className="icon-button"
+          aria-label="Ask again"
+          title="Ask again"
+          onClick={onRetry}
+        >
           <RotateCw size={15} />
         </button>
       )}

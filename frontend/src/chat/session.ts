@@ -3,7 +3,16 @@ import { ApiError } from "@/api/http";
 import type { ChatRequest, ChatStreamEvent, ConversationDetail, Problem } from "@/api/types";
 import { callSafely } from "@/plugins/emitter";
 import type { ChatEventName, ChatEvents, Undo } from "@/plugins/types";
-import { type AssistantTurn, appendText, callOf, changeCall, emptyAnswer, type Part, type Turn, turnsOf } from "./turns";
+import {
+  type AssistantTurn,
+  appendText,
+  callOf,
+  changeCall,
+  emptyAnswer,
+  type Part,
+  type Turn,
+  turnsOf,
+} from "./turns";
 
 export interface SessionState {
   /** `null` until the first answer of a new conversation begins. */
@@ -110,12 +119,15 @@ export class ChatSession {
     else if (event === "tool.progress") this.#progress(data);
     else if (event === "tool.result") this.#result(data);
     else if (event === "message.end") this.#end(data);
-    else if (event === "error") this.#change({ status: "failed", error: { ...data, status: data.status ?? 500 } });
+    else if (event === "error")
+      this.#change({ status: "failed", error: { ...data, status: data.status ?? 500 } });
   }
 
   #start({ conversation_id, message_id, user_message_id, model }: ChatEvents["message.start"]): void {
     const turns = this.#state.turns.map((turn, index, { length }) =>
-      user_message_id && turn.role === "user" && index === length - 2 ? { ...turn, id: user_message_id } : turn,
+      user_message_id && turn.role === "user" && index === length - 2
+        ? { ...turn, id: user_message_id }
+        : turn,
     );
     this.#set({ id: conversation_id, turns });
     this.#change({ id: message_id, model, status: "streaming" });
@@ -159,7 +171,8 @@ export class ChatSession {
 
   #change(change: Partial<AssistantTurn>): void {
     const last = this.#state.turns.at(-1);
-    if (last?.role === "assistant") this.#set({ turns: [...this.#state.turns.slice(0, -1), { ...last, ...change }] });
+    if (last?.role === "assistant")
+      this.#set({ turns: [...this.#state.turns.slice(0, -1), { ...last, ...change }] });
   }
 
   #set(change: Partial<SessionState>): void {
@@ -168,7 +181,8 @@ export class ChatSession {
     this.#scheduled = true;
     this.#services.schedule(() => {
       this.#scheduled = false;
-      for (const listener of [...this.#listeners]) callSafely(() => listener(this.#state), "A chat listener failed");
+      for (const listener of [...this.#listeners])
+        callSafely(() => listener(this.#state), "A chat listener failed");
     });
   }
 

@@ -60,7 +60,11 @@ export function textOf(turn: Turn): string {
 }
 
 /** Adds to the last part when it is of the same kind, so that a stream makes one text, not a thousand. */
-export function appendText(parts: readonly Part[], kind: "text" | "reasoning", text: string): readonly Part[] {
+export function appendText(
+  parts: readonly Part[],
+  kind: "text" | "reasoning",
+  text: string,
+): readonly Part[] {
   const last = parts.at(-1);
   if (last?.kind !== kind) return [...parts, { kind, text }];
   return [...parts.slice(0, -1), { kind, text: last.text + text }];
@@ -68,7 +72,14 @@ export function appendText(parts: readonly Part[], kind: "text" | "reasoning", t
 
 export function callOf({ id, name, plugin_id, action, arguments: args }: ChatEvents["tool.call"]): ToolCall {
   const [plugin = name, method = ""] = name.split("__");
-  return { id, name, pluginId: plugin_id ?? plugin, action: action ?? method, arguments: args, status: "running" };
+  return {
+    id,
+    name,
+    pluginId: plugin_id ?? plugin,
+    action: action ?? method,
+    arguments: args,
+    status: "running",
+  };
 }
 
 export function changeCall(
@@ -76,7 +87,9 @@ export function changeCall(
   id: string,
   change: (call: ToolCall) => ToolCall,
 ): readonly Part[] {
-  return parts.map((part) => (part.kind === "tool" && part.call.id === id ? { ...part, call: change(part.call) } : part));
+  return parts.map((part) =>
+    part.kind === "tool" && part.call.id === id ? { ...part, call: change(part.call) } : part,
+  );
 }
 
 /** Folds stored messages into turns: an answer with tools is several messages and one turn. */
@@ -123,7 +136,11 @@ function withResult(turn: AssistantTurn, message: StoredMessage): AssistantTurn 
 
 /** A tool call in OpenAI's shape (`function.arguments` is text) or in our own event's shape. */
 function storedCall(raw: unknown): ToolCall {
-  const { id = "", function: fn, ...own } = raw as Record<string, unknown> & { function?: Record<string, unknown> };
+  const {
+    id = "",
+    function: fn,
+    ...own
+  } = raw as Record<string, unknown> & { function?: Record<string, unknown> };
   const { name = "tool", arguments: args } = (fn ?? own) as { name?: string; arguments?: unknown };
   return { ...callOf({ id: String(id), name, arguments: parsed(args) }), status: "done" };
 }
@@ -147,6 +164,7 @@ export function addUsage(a: TokenUsage | null, b: TokenUsage | null | undefined)
 }
 
 function problemOf(error: unknown): Problem {
-  if (typeof error === "string") return { code: "error", title: "The answer failed", detail: error, status: 500 };
+  if (typeof error === "string")
+    return { code: "error", title: "The answer failed", detail: error, status: 500 };
   return { code: "error", title: "The answer failed", status: 500, ...(error as Partial<Problem>) };
 }

@@ -43,7 +43,10 @@ export function Field({ name, schema, value, pointer, required, disabled, errors
   const Input = INPUTS[kind];
   const input = <Input {...{ id, schema, value, disabled, onChange, aria }} />;
   return (
-    <div className={kind === "boolean" ? "field field-switch" : "field"} data-testid={`field-${pointer.slice(1)}`}>
+    <div
+      className={kind === "boolean" ? "field field-switch" : "field"}
+      data-testid={`field-${pointer.slice(1)}`}
+    >
       <label className="field-label" htmlFor={id}>
         {labelOf(name, schema)}
         {required && <span className="field-required">required</span>}
@@ -131,6 +134,7 @@ function SwitchInput({ id, value, disabled, onChange, aria }: InputProps) {
       role="switch"
       className="switch"
       checked={value === true}
+      aria-checked={value === true}
       disabled={disabled}
       onChange={(event) => onChange(event.target.checked)}
     />

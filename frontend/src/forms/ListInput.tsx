@@ -28,7 +28,12 @@ export function ListInput({ id, schema, value, disabled, onChange, aria }: Input
         // biome-ignore lint/suspicious/noArrayIndexKey: a list may hold the same word twice
         <span key={`${at}-${String(item)}`} className="chip">
           {String(item)}
-          <button type="button" aria-label={`Remove ${String(item)}`} disabled={disabled} onClick={() => remove(at)}>
+          <button
+            type="button"
+            aria-label={`Remove ${String(item)}`}
+            disabled={disabled}
+            onClick={() => remove(at)}
+          >
             <X size={12} />
           </button>
         </span>

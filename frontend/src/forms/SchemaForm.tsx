@@ -12,7 +12,14 @@ interface SchemaFormProps {
 }
 
 /** The fields of an object schema, nested objects as groups. Required ones come first, as they are to be filled in. */
-export function SchemaForm({ schema, values, errors, onChange, base = "", disabled = false }: SchemaFormProps) {
+export function SchemaForm({
+  schema,
+  values,
+  errors,
+  onChange,
+  base = "",
+  disabled = false,
+}: SchemaFormProps) {
   const change = (name: string, value: unknown) => onChange({ ...values, [name]: value });
   return (
     <div className="schema-form">

@@ -13,7 +13,12 @@ export function SecretInput({ id, value, disabled, onChange, aria }: InputProps)
         <button type="button" className="button small" disabled={disabled} onClick={() => onChange("")}>
           Replace
         </button>
-        <button type="button" className="button small" disabled={disabled} onClick={() => onChange(undefined)}>
+        <button
+          type="button"
+          className="button small"
+          disabled={disabled}
+          onClick={() => onChange(undefined)}
+        >
           Remove
         </button>
       </div>

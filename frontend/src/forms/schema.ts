@@ -3,7 +3,17 @@ import type { FieldError, JsonSchema } from "@/api/types";
 
 export const MASK = "********";
 
-export type FieldKind = "string" | "long" | "secret" | "number" | "boolean" | "choice" | "choices" | "list" | "object" | "json";
+export type FieldKind =
+  | "string"
+  | "long"
+  | "secret"
+  | "number"
+  | "boolean"
+  | "choice"
+  | "choices"
+  | "list"
+  | "object"
+  | "json";
 
 export type Values = Readonly<Record<string, unknown>>;
 
@@ -41,7 +51,10 @@ export function typeOf({ type, properties }: JsonSchema): string | undefined {
 /** `api_key` -> `Api key`, unless the schema has a title of its own. */
 export function labelOf(name: string, { title }: JsonSchema): string {
   if (title) return title;
-  const words = name.replace(/[_-]+/g, " ").replace(/([a-z])([A-Z])/g, "$1 $2").toLowerCase();
+  const words = name
+    .replace(/[_-]+/g, " ")
+    .replace(/([a-z])([A-Z])/g, "$1 $2")
+    .toLowerCase();
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
@@ -90,7 +103,8 @@ function complaint(field: JsonSchema, value: unknown, required: boolean): string
   if (empty) return required ? "This is needed." : undefined;
   const kind = kindOf(field);
   if (kind === "number") return numberComplaint(field, value);
-  if (kind === "json" && typeof value === "string" && typeOf(field) !== undefined) return "This is not valid JSON.";
+  if (kind === "json" && typeof value === "string" && typeOf(field) !== undefined)
+    return "This is not valid JSON.";
   return undefined;
 }
 
@@ -122,7 +136,9 @@ export function messagesAt(errors: readonly FieldError[], pointer: string, deep:
 /** Errors that no field of the form can show. */
 export function strayErrors(schema: JsonSchema, errors: readonly FieldError[]): readonly FieldError[] {
   const names = Object.keys(schema.properties ?? {}).map((name) => pointerTo("", name));
-  return errors.filter(({ pointer }) => !names.some((name) => pointer === name || pointer.startsWith(`${name}/`)));
+  return errors.filter(
+    ({ pointer }) => !names.some((name) => pointer === name || pointer.startsWith(`${name}/`)),
+  );
 }
 
 /** The text of a number field as a number where it is one; else the text, which `check` complains about. */

@@ -79,7 +79,9 @@ async function send(plugin: Plugin, config: Plugin["config"] & object, load: boo
   if (load) await studio.loadPlugin(plugin.id, config);
   else await studio.configurePlugin(plugin.id, config);
   const swapped = plugin.state === "active";
-  const text = load ? `${plugin.name} is loaded.` : `Saved.${swapped ? ` ${plugin.name} was swapped to it.` : ""}`;
+  const text = load
+    ? `${plugin.name} is loaded.`
+    : `Saved.${swapped ? ` ${plugin.name} was swapped to it.` : ""}`;
   toast({ text, tone: "good" });
 }
 

@@ -2,7 +2,11 @@ import { TriangleAlert } from "lucide-react";
 import type { PluginFault } from "@/api/types";
 
 /** Why a plugin is in trouble, and what to do about it. */
-export function FaultNote({ fault: { title, detail, hint, traceback, recoverable } }: { fault: PluginFault }) {
+export function FaultNote({
+  fault: { title, detail, hint, traceback, recoverable },
+}: {
+  fault: PluginFault;
+}) {
   return (
     <div className="fault" role="note">
       <TriangleAlert size={16} aria-hidden="true" />

@@ -18,7 +18,9 @@ export function PluginDetails({ plugin, open }: { plugin: Plugin; open: boolean 
         <Fact name="Calls">{usage && `${whole(usage.calls)}, ${whole(usage.errors)} failed`}</Fact>
         <Fact name="Memory">{usage?.rss_bytes ? bytes(usage.rss_bytes) : null}</Fact>
         <Fact name="Shown at">{ui?.mounts.join(", ")}</Fact>
-        <Fact name="Depends on">{plugin.dependencies?.map(({ id, range }) => `${id} ${range}`).join(", ")}</Fact>
+        <Fact name="Depends on">
+          {plugin.dependencies?.map(({ id, range }) => `${id} ${range}`).join(", ")}
+        </Fact>
         <Fact name="Needed by">{plugin.dependents?.join(", ")}</Fact>
         <Fact name="Permissions">{permissions(plugin)}</Fact>
         <Fact name="Runs on">{nodes(plugin)}</Fact>

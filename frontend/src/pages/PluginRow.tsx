@@ -1,4 +1,14 @@
-import { Boxes, Cpu, FileDown, LayoutPanelTop, Puzzle, RotateCw, SlidersHorizontal, Workflow, Wrench } from "lucide-react";
+import {
+  Boxes,
+  Cpu,
+  FileDown,
+  LayoutPanelTop,
+  Puzzle,
+  RotateCw,
+  SlidersHorizontal,
+  Workflow,
+  Wrench,
+} from "lucide-react";
 import { useState } from "react";
 import type { Person, Plugin } from "@/api/types";
 import { Spinner } from "@/ui/states";
@@ -7,7 +17,13 @@ import { ConfigDrawer } from "./ConfigDrawer";
 import { FaultNote } from "./FaultNote";
 import { usePluginActions } from "./usePluginActions";
 
-const ICONS = { provider: Cpu, tool: Wrench, middleware: Workflow, export: FileDown, ui: LayoutPanelTop } as const;
+const ICONS = {
+  provider: Cpu,
+  tool: Wrench,
+  middleware: Workflow,
+  export: FileDown,
+  ui: LayoutPanelTop,
+} as const;
 const BUSY_STATES = ["installing", "loading", "draining"];
 
 export function PluginRow({ plugin, person }: { plugin: Plugin; person: Person }) {
@@ -30,16 +46,20 @@ export function PluginRow({ plugin, person }: { plugin: Plugin; person: Person }
           <code>{id}</code>
           {type && <span>{type === "ui" ? "UI" : type}</span>}
           {author && <span>by {author}</span>}
-          {tags.map((tag) => (
-            <span key={tag} className="tag">
-              {tag}
-            </span>
-          ))}
+          {tags
+            .filter((tag) => tag !== type)
+            .map((tag) => (
+              <span key={tag} className="tag">
+                {tag}
+              </span>
+            ))}
         </p>
         {plugin.last_error && <FaultNote fault={plugin.last_error} />}
       </div>
       <div className="plugin-actions">
-        {person.is_operator && <Actions plugin={plugin} actions={actions} onConfigure={() => setOpen(true)} />}
+        {person.is_operator && (
+          <Actions plugin={plugin} actions={actions} onConfigure={() => setOpen(true)} />
+        )}
         {!person.is_operator && (
           <button type="button" className="button ghost" onClick={() => setOpen(true)}>
             Details

@@ -7,8 +7,8 @@ import { MenuButton } from "@/app/Shell";
 import { refreshPlugins } from "@/app/wiring";
 import { Empty, Problem, Spinner } from "@/ui/states";
 import { toast, toastError } from "@/ui/toasts";
-import { matches, type PluginFilter, SHOWN, TYPES } from "./pluginFilter";
 import { PluginRow } from "./PluginRow";
+import { matches, type PluginFilter, SHOWN, TYPES } from "./pluginFilter";
 
 export function PluginsPage({ person }: { person: Person }) {
   const { data, isPending, isError, error, refetch } = usePluginList();
@@ -55,7 +55,13 @@ function DiscoverButton() {
     }
   };
   return (
-    <button type="button" className="button" disabled={busy} onClick={discover} data-testid="plugins-discover">
+    <button
+      type="button"
+      className="button"
+      disabled={busy}
+      onClick={discover}
+      data-testid="plugins-discover"
+    >
       {busy ? <Spinner size={14} /> : <RefreshCw size={15} aria-hidden="true" />} Discover
     </button>
   );
@@ -81,7 +87,7 @@ function FilterBar({ filter, onChange, plugins }: FilterBarProps) {
           data-testid="plugins-search"
         />
       </label>
-      <div className="pills" role="group" aria-label="Type">
+      <fieldset className="pills" aria-label="Type">
         {TYPES.map((type) => (
           <button
             key={type}
@@ -94,7 +100,7 @@ function FilterBar({ filter, onChange, plugins }: FilterBarProps) {
             {type === "ui" ? "UI" : type}
           </button>
         ))}
-      </div>
+      </fieldset>
       <label className="select-box">
         <span className="visually-hidden">State</span>
         <select
@@ -112,13 +118,23 @@ function FilterBar({ filter, onChange, plugins }: FilterBarProps) {
   );
 }
 
-function Rows({ plugins, all, person }: { plugins: readonly Plugin[]; all: readonly Plugin[]; person: Person }) {
+function Rows({
+  plugins,
+  all,
+  person,
+}: {
+  plugins: readonly Plugin[];
+  all: readonly Plugin[];
+  person: Person;
+}) {
   if (plugins.length === 0) {
     const none = all.length === 0;
     return (
       <Empty icon={<PackageSearch size={26} />} title={none ? "No plugins found" : "No plugin fits"}>
         <p className="muted">
-          {none ? "Put a plugin's folder into installed_plugins, then press Discover." : "Try another word or type."}
+          {none
+            ? "Put a plugin's folder into installed_plugins, then press Discover."
+            : "Try another word or type."}
         </p>
       </Empty>
     );

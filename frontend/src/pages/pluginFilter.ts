@@ -20,7 +20,9 @@ export interface PluginFilter {
 
 export function matches(plugin: Plugin, { text, type, shown }: PluginFilter): boolean {
   const words = text.toLowerCase().split(/\s+/).filter(Boolean);
-  const haystack = [plugin.id, plugin.name, plugin.description, plugin.author, ...plugin.tags].join(" ").toLowerCase();
+  const haystack = [plugin.id, plugin.name, plugin.description, plugin.author, ...plugin.tags]
+    .join(" ")
+    .toLowerCase();
   const ofType = type === "all" || plugin.type === type;
   return ofType && SHOWN[shown].fits(plugin) && words.every((word) => haystack.includes(word));
 }

@@ -29,7 +29,11 @@ export function usePluginActions({ id, name, dependents }: Plugin) {
   };
 
   const load = async () => {
-    const error = await run("loading", () => studio.loadPlugin(id), () => toast({ text: `${name} is loaded.`, tone: "good" }));
+    const error = await run(
+      "loading",
+      () => studio.loadPlugin(id),
+      () => toast({ text: `${name} is loaded.`, tone: "good" }),
+    );
     if (error instanceof ApiError && error.status === 422) setWantsConfig(error);
     else if (error) toastError(`${name} was not loaded.`, error);
   };
@@ -42,7 +46,8 @@ export function usePluginActions({ id, name, dependents }: Plugin) {
       () => studio.unloadPlugin(id, cascade),
       () => toast({ text: `${name} is unloaded.`, action: undo }),
     );
-    if (error instanceof ApiError && error.status === 409 && !cascade) setBlockers(error.problem.dependents ?? dependents ?? []);
+    if (error instanceof ApiError && error.status === 409 && !cascade)
+      setBlockers(error.problem.dependents ?? dependents ?? []);
     else if (error) toastError(`${name} was not unloaded.`, error);
   };
 
@@ -50,7 +55,8 @@ export function usePluginActions({ id, name, dependents }: Plugin) {
     const error = await run(
       "reloading",
       () => studio.reloadPlugin(id),
-      ({ generation }) => toast({ text: `${name} was swapped: generation ${generation} is serving.`, tone: "good" }),
+      ({ generation }) =>
+        toast({ text: `${name} was swapped: generation ${generation} is serving.`, tone: "good" }),
     );
     if (error) toastError(`${name} was not swapped; the one before goes on.`, error);
   };

@@ -5,6 +5,8 @@ import { CHAT_EVENT_NAMES, type FromFrame, frameDocument, HELLO, type ToFrame } 
 import type { RemotePlugin } from "./remote";
 import type { IUIPlugin, UIPluginProps } from "./types";
 
+/** Places where several plugins stand side by side. */
+const INLINE = new Set(["toolbar", "chat-input", "message-actions"]);
 const MAX_SIZE = { width: 480, height: 640 };
 
 /** An ordinary plugin of the page whose component is a frame that runs the remote one. */
@@ -27,13 +29,13 @@ function PluginFrame(props: FrameProps) {
   const frame = useRef<HTMLIFrameElement>(null);
   const [size, setSize] = useState({ width: 120, height: 32 });
   const [failure, setFailure] = useState<string>();
-  const [page] = useState(() => frameDocument(location.origin, sdkUrls(), props.context.theme.get()));
+  const fill = !INLINE.has(props.mountPoint);
+  const [page] = useState(() =>
+    frameDocument(location.origin, sdkUrls(), { theme: props.context.theme.get(), fill }),
+  );
   const latest = useRef(props);
   latest.current = props;
-  useEffect(
-    () => connect(frame, () => latest.current, { onSize: setSize, onFailure: setFailure }),
-    [],
-  );
+  useEffect(() => connect(frame, () => latest.current, { onSize: setSize, onFailure: setFailure }), []);
   // Thrown here so that the boundary around every plugin shows it like any other failure.
   if (failure) throw new UIPluginError(failure, { pluginId: props.pluginId });
   return (
@@ -43,7 +45,7 @@ function PluginFrame(props: FrameProps) {
       title={props.remote.name}
       sandbox="allow-scripts"
       srcDoc={page}
-      style={size}
+      style={fill ? { ...size, width: "100%" } : size}
     />
   );
 }
@@ -93,14 +95,19 @@ function forward({ context }: FrameProps, send: (message: ToFrame) => void): (()
   return [
     context.theme.subscribe((value) => send({ type: "theme", value })),
     context.conversation.subscribe((value) => send({ type: "conversation", value })),
-    ...CHAT_EVENT_NAMES.map((event) => context.chat.on(event, (payload) => send({ type: "chat", event, payload }))),
+    ...CHAT_EVENT_NAMES.map((event) =>
+      context.chat.on(event, (payload) => send({ type: "chat", event, payload })),
+    ),
   ];
 }
 
 /** The frame is not trusted: what it says is checked and bounded. */
 function hear(message: FromFrame, { context }: FrameProps, { onSize, onFailure }: FrameListeners): void {
   if (message.type === "size") {
-    onSize({ width: bounded(message.width, MAX_SIZE.width), height: bounded(message.height, MAX_SIZE.height) });
+    onSize({
+      width: bounded(message.width, MAX_SIZE.width),
+      height: bounded(message.height, MAX_SIZE.height),
+    });
   } else if (message.type === "insert") context.composer.insert(String(message.text));
   else if (message.type === "failed") onFailure(String(message.message));
 }
@@ -113,5 +120,8 @@ function bounded(value: number, most: number): number {
 function sdkUrls(): Record<string, string> {
   const text = document.querySelector('script[type="importmap"]')?.textContent ?? '{"imports":{}}';
   const { imports } = JSON.parse(text) as { imports: Record<string, string> };
-  return { ...imports, "studio/frame": (imports["@/plugins/pluginSystem"] ?? "").replace("pluginSystem", "frame") };
+  return {
+    ...imports,
+    "studio/frame": (imports["@/plugins/pluginSystem"] ?? "").replace("pluginSystem", "frame"),
+  };
 }

@@ -11,5 +11,5 @@ export class UIPluginError extends Error {
 
 export function messageOf(error: unknown): string {
   if (error instanceof Error) return error.message || error.name;
-  return typeof error === "string" ? error : JSON.stringify(error) ?? "unknown error";
+  return typeof error === "string" ? error : (JSON.stringify(error) ?? "unknown error");
 }

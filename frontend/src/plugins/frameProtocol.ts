@@ -39,12 +39,25 @@ export const CHAT_EVENT_NAMES = [
   "error",
 ] as const satisfies readonly ChatEventName[];
 
+export interface FrameLook {
+  readonly theme: Theme;
+  /** As wide as its place, or as wide as what is in it. */
+  readonly fill: boolean;
+}
+
 /**
  * The frame's whole page. It may run the studio's SDK and the plugin's own text, and reach nothing:
  * no network, no storage, no cookies, no parent document.
  */
-export function frameDocument(origin: string, sdk: Readonly<Record<string, string>>, theme: Theme): string {
-  const absolute = Object.fromEntries(Object.entries(sdk).map(([name, url]) => [name, new URL(url, origin).href]));
+export function frameDocument(
+  origin: string,
+  sdk: Readonly<Record<string, string>>,
+  look: FrameLook,
+): string {
+  const { theme, fill } = look;
+  const absolute = Object.fromEntries(
+    Object.entries(sdk).map(([name, url]) => [name, new URL(url, origin).href]),
+  );
   const { "studio/frame": frame, ...imports } = absolute;
   const csp = [
     "default-src 'none'",
@@ -54,7 +67,7 @@ export function frameDocument(origin: string, sdk: Readonly<Record<string, strin
   ].join("; ");
   return `<!doctype html><html data-theme="${theme}"><head><meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="${csp}">
-<style>:root{color-scheme:${theme};font:14px/1.45 system-ui,sans-serif}body{margin:0;background:transparent}#root{display:inline-block;min-width:100%}</style>
+<style>:root{color-scheme:${theme};font:14px/1.45 system-ui,sans-serif}body{margin:0;background:transparent}#root{width:${fill ? "100%" : "max-content"}}</style>
 <script type="importmap">${JSON.stringify({ imports })}</script>
 </head><body><div id="root"></div><script type="module" src="${frame}"></script></body></html>`;
 }

@@ -55,7 +55,7 @@ export function leaseContext(host: HostServices, pluginId: string, config: Plugi
     theme: tracked(host.theme, track),
     composer: { insert: (text) => host.composer.emit("insert", text) },
   };
-  return { context, release: () => undos.forEach((undo) => undo()) };
+  return { context, release: () => undos.forEach((undo) => void undo()) };
 }
 
 function tracked<T>(value: Value<T>, track: (undo: Undo) => Undo) {

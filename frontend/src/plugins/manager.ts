@@ -142,7 +142,12 @@ export class PluginManager {
     this.emit("plugin:crashed", pluginId, { error });
   }
 
-  async #load(id: string, plugin: IUIPlugin, config: PluginConfig, options: LoadOptions): Promise<LoadedPlugin> {
+  async #load(
+    id: string,
+    plugin: IUIPlugin,
+    config: PluginConfig,
+    options: LoadOptions,
+  ): Promise<LoadedPlugin> {
     this.emit("plugin:loading", id);
     const before = this.#entries.get(id);
     try {
@@ -228,7 +233,12 @@ function mountsOf(id: string, plugin: IUIPlugin, allowed?: readonly string[]): r
   throw new UIPluginError(`It mounts at "${stray}", which its manifest does not name.`, { pluginId: id });
 }
 
-async function initialize(id: string, plugin: IUIPlugin, config: PluginConfig, lease: ContextLease): Promise<void> {
+async function initialize(
+  id: string,
+  plugin: IUIPlugin,
+  config: PluginConfig,
+  lease: ContextLease,
+): Promise<void> {
   let ready: unknown;
   try {
     ready = await within(INIT_LIMIT_MS, plugin.initialize?.(config, lease.context));

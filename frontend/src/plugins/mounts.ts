@@ -21,7 +21,9 @@ export function parseMount(text: string): MountPoint {
   const point = MOUNT_POINTS.find((known) => known === name);
   if (!point || rest.length > 0) throw unknownMount(text);
   if (version !== undefined && version !== `v${VERSION}`) {
-    throw new UIPluginError(`Mount point "${text}" is not offered here; this studio has "${point}/v${VERSION}".`);
+    throw new UIPluginError(
+      `Mount point "${text}" is not offered here; this studio has "${point}/v${VERSION}".`,
+    );
   }
   return point;
 }

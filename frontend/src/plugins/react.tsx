@@ -54,7 +54,15 @@ export function PluginMount({ mountPoint, slot = NO_SLOT, className }: PluginMou
   );
 }
 
-function MountedPlugin({ entry, point, slot }: { entry: MountedComponent; point: MountPoint; slot: PluginMountProps["slot"] }) {
+function MountedPlugin({
+  entry,
+  point,
+  slot,
+}: {
+  entry: MountedComponent;
+  point: MountPoint;
+  slot: PluginMountProps["slot"];
+}) {
   const manager = useContext(PluginManagerContext);
   const { plugin } = entry;
   const PluginComponent = entry.component as ComponentType<UIPluginProps>;
@@ -143,7 +151,10 @@ export function useTheme(): Theme {
 }
 
 /** Calls back on an event of the chat stream while the component is mounted. */
-export function useChatEvent<E extends ChatEventName>(event: E, listener: (payload: ChatEvents[E]) => void): void {
+export function useChatEvent<E extends ChatEventName>(
+  event: E,
+  listener: (payload: ChatEvents[E]) => void,
+): void {
   const { chat } = usePluginContext();
   const latest = useEffectEvent(listener);
   useEffect(() => chat.on(event, (payload) => latest(payload)), [chat, event]);

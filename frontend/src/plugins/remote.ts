@@ -98,7 +98,9 @@ export function instantiate(module: { default?: unknown }): IUIPlugin {
   try {
     made = new (exported as new () => unknown)();
   } catch (error) {
-    throw new UIPluginError(`Its default export could not be constructed: ${messageOf(error)}`, { cause: error });
+    throw new UIPluginError(`Its default export could not be constructed: ${messageOf(error)}`, {
+      cause: error,
+    });
   }
   if (IUIPlugin.is(made)) return made;
   throw new UIPluginError("Its default export is a class without getComponent().");

@@ -57,7 +57,11 @@ export interface ChatEvents {
     readonly action?: string;
     readonly arguments: unknown;
   };
-  "tool.progress": { readonly id: string; readonly fraction?: number | null; readonly message?: string | null };
+  "tool.progress": {
+    readonly id: string;
+    readonly fraction?: number | null;
+    readonly message?: string | null;
+  };
   "tool.result": {
     readonly id: string;
     readonly name?: string;
@@ -135,7 +139,9 @@ export interface IUIPlugin {
  */
 export const IUIPlugin = {
   is(value: unknown): value is IUIPlugin {
-    return typeof value === "object" && value !== null && "getComponent" in value && isFunction(value.getComponent);
+    return (
+      typeof value === "object" && value !== null && "getComponent" in value && isFunction(value.getComponent)
+    );
   },
 } as const;
 

@@ -26,13 +26,17 @@ async function start(init: FrameInit, tell: (message: FromFrame) => void): Promi
   host.theme.set(init.theme);
   host.conversation.set(init.conversation);
   host.composer.on("insert", (text) => tell({ type: "insert", text }));
-  pluginManager.registerHook("plugin:crashed", (_, { error }) => tell({ type: "failed", message: String(error) }));
+  pluginManager.registerHook("plugin:crashed", (_, { error }) =>
+    tell({ type: "failed", message: String(error) }),
+  );
   const url = URL.createObjectURL(new Blob([init.source], { type: "text/javascript" }));
   const plugin = instantiate(await import(/* @vite-ignore */ url));
   await pluginManager.loadPlugin(plugin, init.config, { ...init.plugin, mounts: init.mounts });
   const mountPoint = init.mountPoint as MountPoint;
   createRoot(root).render(createElement(PluginMount, { mountPoint, slot: init.slot }));
-  new ResizeObserver(() => tell({ type: "size", width: root.scrollWidth, height: root.scrollHeight })).observe(root);
+  new ResizeObserver(() =>
+    tell({ type: "size", width: root.scrollWidth, height: root.scrollHeight }),
+  ).observe(root);
 }
 
 function apply(message: ToFrame): void {

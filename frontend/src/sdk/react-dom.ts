@@ -1,7 +1,7 @@
 // The page's own copy of react-dom for UI plugins. Named one by one: a CommonJS package has no names to "export *".
-export { default } from "react-dom";
 export {
   createPortal,
+  default,
   flushSync,
   preconnect,
   prefetchDNS,

@@ -65,7 +65,13 @@ export function CopyButton({ text, label }: { text: () => string; label: string 
     setTimeout(() => setCopied(false), 1_500);
   };
   return (
-    <button type="button" className="icon-button" aria-label={copied ? "Copied" : label} title={label} onClick={copy}>
+    <button
+      type="button"
+      className="icon-button"
+      aria-label={copied ? "Copied" : label}
+      title={label}
+      onClick={copy}
+    >
       {copied ? <Check size={15} /> : <Copy size={15} />}
     </button>
   );

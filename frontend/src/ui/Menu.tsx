@@ -46,7 +46,15 @@ export function Menu({ label, icon, items }: { label: string; icon: ReactNode; i
         {icon}
       </button>
       {place && (
-        <div ref={menu} id={id} className="menu" role="menu" tabIndex={-1} style={place} onKeyDown={onKeyDown}>
+        <div
+          ref={menu}
+          id={id}
+          className="menu"
+          role="menu"
+          tabIndex={-1}
+          style={place}
+          onKeyDown={onKeyDown}
+        >
           {items.map((item) => (
             <button
               key={item.label}

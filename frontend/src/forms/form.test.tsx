@@ -1,0 +1,141 @@
+import { fireEvent, render, screen, within } from "@testing-library/react";
+import { useState } from "react";
+import { expect, test } from "vitest";
+import type { FieldError, JsonSchema } from "@/api/types";
+import { SchemaForm } from "./SchemaForm";
+import {
+  check,
+  MASK,
+  messagesAt,
+  normalized,
+  strayErrors,
+  toSend,
+  type Values,
+  withDefaults,
+} from "./schema";
+
+const SCHEMA: JsonSchema = {
+  type: "object",
+  required: ["api_key", "region"],
+  properties: {
+    timeout: { type: "integer", minimum: 1, maximum: 300, default: 30, description: "In seconds." },
+    rate: { type: "number" },
+    api_key: { type: "string", format: "password" },
+    region: { enum: ["eu", "us"] },
+    stream: { type: "boolean", default: true },
+    features: { type: "array", items: { type: "string" } },
+    scopes: { type: "array", items: { enum: ["read", "write"] } },
+    retry: { type: "object", title: "Retries", properties: { attempts: { type: "integer", default: 2 } } },
+    extra: { type: "object", additionalProperties: true } as JsonSchema,
+  },
+};
+
+let now: Values = {};
+
+function Harness({ stored, errors = [] }: { stored: Values; errors?: readonly FieldError[] }) {
+  const [values, setValues] = useState(() => withDefaults(SCHEMA, stored));
+  now = values;
+  return <SchemaForm schema={SCHEMA} values={values} errors={errors} onChange={setValues} />;
+}
+
+const field = (name: string) => within(screen.getByTestId(`field-${name}`));
+const type = (element: HTMLElement, value: string) => fireEvent.change(element, { target: { value } });
+
+test("every kind of setting has its input, required ones first, and defaults are filled in", () => {
+  render(<Harness stored={{ api_key: MASK }} />);
+  const names = [...document.querySelectorAll("[data-testid^=field-]")].map((one) =>
+    one.getAttribute("data-testid"),
+  );
+  expect(names.slice(0, 2)).toEqual(["field-api_key", "field-region"]);
+  expect(field("timeout").getByRole<HTMLInputElement>("textbox").value).toBe("30");
+  expect(field("timeout").getByText("In seconds. (1 to 300)")).toBeTruthy();
+  expect(field("stream").getByRole<HTMLInputElement>("switch").checked).toBe(true);
+  expect(field("retry/attempts").getByRole<HTMLInputElement>("textbox").value).toBe("2");
+});
+
+test("what is typed comes out with its type", () => {
+  render(<Harness stored={{}} />);
+  type(field("timeout").getByRole("textbox"), "45");
+  type(field("rate").getByRole("textbox"), "0.5");
+  type(field("region").getByRole("combobox"), "1");
+  fireEvent.click(field("stream").getByRole("switch"));
+  fireEvent.click(field("scopes").getByLabelText("write"));
+  type(field("retry/attempts").getByRole("textbox"), "4");
+  type(field("extra").getByRole("textbox"), '{"a": [1]}');
+  expect(now).toMatchObject({
+    timeout: 45,
+    rate: 0.5,
+    region: "us",
+    stream: false,
+    scopes: ["write"],
+    retry: { attempts: 4 },
+    extra: { a: [1] },
+  });
+});
+
+test("a list grows by Enter and comma and shrinks by Backspace", () => {
+  render(<Harness stored={{}} />);
+  const input = field("features").getByRole("textbox");
+  type(input, "tools");
+  fireEvent.keyDown(input, { key: "Enter" });
+  type(input, "vision");
+  fireEvent.keyDown(input, { key: "," });
+  expect(now.features).toEqual(["tools", "vision"]);
+  fireEvent.keyDown(input, { key: "Backspace" });
+  expect(now.features).toEqual(["tools"]);
+  fireEvent.click(field("features").getByLabelText("Remove tools"));
+  expect(now.features).toEqual([]);
+});
+
+test("a stored secret is not shown; kept it is sent as the mask, replaced as itself, removed not at all", () => {
+  render(<Harness stored={{ api_key: MASK }} />);
+  const secret = field("api_key");
+  expect(secret.getByText("Stored")).toBeTruthy();
+  expect(secret.queryByDisplayValue(MASK)).toBeNull();
+  expect(toSend(SCHEMA, now).api_key).toBe(MASK);
+  fireEvent.click(secret.getByText("Replace"));
+  const input = document.querySelector<HTMLInputElement>("input[type=password]") as HTMLInputElement;
+  type(input, "sk-new");
+  expect(toSend(SCHEMA, now).api_key).toBe("sk-new");
+  type(input, "");
+  expect("api_key" in toSend(SCHEMA, now)).toBe(false);
+});
+
+test("an error stands at its field, in words, and marks it", () => {
+  const errors = [
+    { pointer: "/timeout", message: "400 is more than 300" },
+    { pointer: "/retry/attempts", message: "must not be negative" },
+  ];
+  render(<Harness stored={{}} errors={errors} />);
+  expect(field("timeout").getByRole("alert").textContent).toBe("400 is more than 300");
+  expect(field("timeout").getByRole("textbox").getAttribute("aria-invalid")).toBe("true");
+  expect(field("retry/attempts").getByRole("alert").textContent).toBe("must not be negative");
+  expect(field("rate").queryByRole("alert")).toBeNull();
+});
+
+test("what needs no server is said before asking it", () => {
+  const errors = check(SCHEMA, {
+    timeout: "soon",
+    rate: 1,
+    retry: { attempts: 1.5 },
+    region: "eu",
+    extra: "{",
+  });
+  expect(errors).toEqual([
+    { pointer: "/timeout", message: "This is not a number." },
+    { pointer: "/api_key", message: "This is needed." },
+    { pointer: "/retry/attempts", message: "This must be a whole number." },
+    { pointer: "/extra", message: "This is not valid JSON." },
+  ]);
+});
+
+test("pointers of the server find their field, whichever way it writes them", () => {
+  for (const pointer of ["/timeout", "#/timeout", "/config/timeout", "#/config/timeout"]) {
+    expect(normalized(pointer, SCHEMA)).toBe("/timeout");
+  }
+  const errors = [{ pointer: "/features/1", message: "too long" }];
+  expect(messagesAt(errors, "/features", true)).toEqual(["too long"]);
+  expect(strayErrors(SCHEMA, [...errors, { pointer: "", message: "whole" }])).toEqual([
+    { pointer: "", message: "whole" },
+  ]);
+});
