@@ -1,0 +1,60 @@
+"""`manage.py bootstrap`: make a studio ready to be served; the launcher runs it at every start."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.management import call_command
+from django.core.management.base import BaseCommand
+from django.db import transaction
+
+from plugins_app.models import Plugin
+from plugins_app.services.discovery import BUNDLED, plugins_discover
+from plugins_app.services.errors import StudioError
+from plugins_app.services.plugins import plugin_load
+
+_OPERATOR = "operator"
+
+
+class Command(BaseCommand):
+    """Migrate, look for plugins and, the first time, load the bundled ones and make the first operator."""
+
+    help = "Bring the database up to date, look for plugins and, at the first start, make the first operator."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        call_command("migrate", interactive=False, verbosity=0)
+        plugins_discover()
+        if not get_user_model().objects.filter(is_superuser=True).exists():
+            # The operator is made last: a first start that was broken off is a first start again.
+            self._load_bundled()
+            self._make_operator(settings.STUDIO_DATA / "first-login.txt")
+
+    def _load_bundled(self) -> None:
+        """Ask for each bundled plugin that says `"enabled": true`; the plugin host starts them when it comes up."""
+        for plugin in Plugin.objects.filter(id__in=BUNDLED, missing=False).select_related("version"):
+            if plugin.version is None or plugin.version.default_config.get("enabled") is not True:
+                continue
+            try:
+                plugin_load(plugin_id=plugin.id, wait=False)
+            except StudioError as error:
+                self.stderr.write(f"{plugin.id} is not loaded: {error.detail}")
+            else:
+                self.stdout.write(f"{plugin.id} will be loaded")
+
+    @transaction.atomic
+    def _make_operator(self, file: Path) -> None:
+        password = secrets.token_urlsafe(12)
+        get_user_model().objects.create_superuser(_OPERATOR, password=password)
+        file.unlink(missing_ok=True)
+        with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as written:
+            written.write(f"name: {_OPERATOR}
+password: {password}
+
+Delete this file once the password is changed.
+")
+        self.stdout.write(f"made the first operator; how to sign in is in {file}")
