@@ -34,6 +34,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "django_filters",
     "drf_spectacular",
+    "drf_spectacular_sidecar",
     "django_jsonform",
     "django.contrib.admin",
     "django.contrib.auth",
@@ -112,6 +113,11 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600, "socket_keepalive": False}
+CELERY_BEAT_SCHEDULE = {  # each finds again what a lost message or a dead process left behind
+    "releases": {"task": "plugins_app.tasks.releases_settle", "schedule": 30.0},
+    "environments": {"task": "plugins_app.tasks.environments_resume", "schedule": 60.0},
+    "executions": {"task": "plugins_app.tasks.executions_reap", "schedule": 30.0},
+}
 CELERY_BEAT_SCHEDULE_FILENAME = str(STUDIO_RUN / "beat-schedule")
 
 REST_FRAMEWORK = {
@@ -132,6 +138,16 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "AI Chat Studio",
     "VERSION": STUDIO_VERSION,
     "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "PREPROCESSING_HOOKS": ["plugins_app.api.schema.without_trailing_slash"],
+    "SCHEMA_PATH_PREFIX": "/api/",
+    "ENUM_NAME_OVERRIDES": {
+        "PluginStateEnum": "plugins_app.models.PluginState",
+        "ExecutionStatusEnum": "plugins_app.models.Execution.Status",
+        "HealthStatusEnum": ["ok", "down"],
+    },
+    "SWAGGER_UI_DIST": "SIDECAR",  # the page works without a network
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
 
 LOGGING = {

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import include, path, re_path
 
+from plugins_app.api.assets import plugin_asset
+from plugins_app.api.pages import page
 from plugins_app.api.problems import bad_request, server_error
+
+__all__ = ["handler400", "handler500", "urlpatterns"]
 
 handler400 = bad_request
 handler500 = server_error
 
 urlpatterns = [
     path("api/", include("plugins_app.api.urls")),
+    path("plugin-assets/<str:plugin_id>/<str:digest>/<path:path>", plugin_asset),
     path("admin/", admin.site.urls),
+    re_path(r"^(?:plugins|login)?/?$", page),
+    re_path(r"^c/(?P<conversation_id>[^/]+)/?$", page),
 ]
