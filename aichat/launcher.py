@@ -62,6 +62,8 @@ def child_environ(environment: Environment) -> dict[str, str]:
         "PATH": os.pathsep.join([programs, environ.get("PATH", os.defpath)]),
         "PYTHONUNBUFFERED": "1",
         "DJANGO_SETTINGS_MODULE": "aichat.settings",
+        # Celery's worker says this in seven lines to root, who is who a container runs as. Plugins drop root anyway.
+        "PYTHONWARNINGS": "ignore:You're running the worker with superuser",
     }
 
 

@@ -105,7 +105,7 @@ def _stragglers(environment: Environment) -> Iterator[tuple[str, psutil.Process]
 def _prepare_directories(environment: Environment) -> None:
     private = (environment.data, environment.run)
     try:
-        for directory in (*private, environment.store, environment.envs):
+        for directory in (*private, environment.store, environment.envs, environment.data / "static"):
             directory.mkdir(parents=True, exist_ok=True)
         for directory in private:
             directory.chmod(0o700)

@@ -52,9 +52,5 @@ class Command(BaseCommand):
         get_user_model().objects.create_superuser(_OPERATOR, password=password)
         file.unlink(missing_ok=True)
         with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as written:
-            written.write(f"name: {_OPERATOR}
-password: {password}
-
-Delete this file once the password is changed.
-")
+            written.write(f"name: {_OPERATOR}\npassword: {password}\n\nDelete this file once it is changed.\n")
         self.stdout.write(f"made the first operator; how to sign in is in {file}")
