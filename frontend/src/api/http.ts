@@ -6,7 +6,7 @@ export class ApiError extends Error {
   readonly problem: Problem;
 
   constructor(problem: Problem) {
-    super(problem.detail || problem.title);
+    super([problem.detail || problem.title, problem.hint].filter(Boolean).join(" "));
     this.problem = problem;
   }
 
@@ -29,6 +29,7 @@ export interface Call {
   readonly signal?: AbortSignal;
   readonly accept?: string;
   readonly keepalive?: boolean;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 export interface Answer<T> {
@@ -73,8 +74,15 @@ export async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
   return (await ask<T>(path, signal ? { signal } : {})).data;
 }
 
-function init({ method = "GET", body, signal, accept = "application/json", keepalive }: Call): RequestInit {
-  const headers: Record<string, string> = { Accept: accept };
+function init({
+  method = "GET",
+  body,
+  signal,
+  accept = "application/json",
+  keepalive,
+  headers: more,
+}: Call): RequestInit {
+  const headers: Record<string, string> = { ...more, Accept: accept };
   if (body !== undefined) headers["Content-Type"] = "application/json";
   if (method !== "GET") headers["X-CSRFToken"] = cookie("csrftoken");
   return {

@@ -1,5 +1,5 @@
 /** Every call the page makes to the server, one function each. */
-import { type Answer, ApiError, ask, get, request } from "./http";
+import { type Answer, ApiError, ask, type Call, get, request } from "./http";
 import { serverEvents } from "./sse";
 import type {
   ChatRequest,
@@ -12,6 +12,12 @@ import type {
   Person,
   Plugin,
 } from "./types";
+
+export interface LoadOptions {
+  readonly config?: ConfigValues;
+  /** Permissions the operator grants with it. */
+  readonly grant?: readonly string[];
+}
 
 export const me = (signal?: AbortSignal) => get<Person>("/api/auth/me", signal);
 
@@ -40,9 +46,12 @@ export const exportUrl = (id: string, format: string) =>
 
 export const plugins = (signal?: AbortSignal) => all<Plugin>("/api/plugins/available?page_size=200", signal);
 export const plugin = (id: string, signal?: AbortSignal) => get<Plugin>(pluginUrl(id), signal);
-export const loadPlugin = (plugin_id: string, config?: ConfigValues) =>
+export const loadPlugin = (plugin_id: string, { config, grant }: LoadOptions = {}) =>
   settle(
-    ask<Plugin>("/api/plugins/load", { method: "POST", body: { plugin_id, ...(config && { config }) } }),
+    ask<Plugin>("/api/plugins/load", {
+      method: "POST",
+      body: { plugin_id, ...(config && { config }), ...(grant && { grant }) },
+    }),
     plugin_id,
   );
 export const unloadPlugin = (id: string, cascade = false) =>
@@ -56,11 +65,24 @@ export const discoverPlugins = () => ask<unknown>("/api/plugins/discover", { met
 const pluginUrl = (id: string) => `/api/plugins/${encodeURIComponent(id)}`;
 
 /** Sends a message and gives the answer's events as they come. */
-export async function* chat(
+export function chat(
   body: ChatRequest,
   signal: AbortSignal,
 ): AsyncGenerator<ChatStreamEvent, void, undefined> {
-  const response = await request("/api/chat", { method: "POST", body, signal, accept: "text/event-stream" });
+  return streamed("/api/chat", { method: "POST", body, signal });
+}
+
+/** The events of an answer after `lastEventId`; of the one under way, from its start, without it. */
+export function resumeChat(id: string, lastEventId: string | undefined, signal: AbortSignal) {
+  const headers = lastEventId ? { "Last-Event-ID": lastEventId } : {};
+  return streamed(`/api/conversations/${encodeURIComponent(id)}/stream`, { signal, headers });
+}
+
+export const cancelChat = (id: string) =>
+  ask<unknown>(`/api/conversations/${encodeURIComponent(id)}/cancel`, { method: "POST" });
+
+async function* streamed(path: string, call: Call): AsyncGenerator<ChatStreamEvent, void, undefined> {
+  const response = await request(path, { ...call, accept: "text/event-stream" });
   if (!response.body) return;
   for await (const { event, data, id } of serverEvents(response.body)) {
     yield { event, id, data: JSON.parse(data) } as ChatStreamEvent;

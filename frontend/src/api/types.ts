@@ -20,6 +20,8 @@ export interface Problem {
   readonly detail?: string;
   readonly code: string;
   readonly errors?: readonly FieldError[];
+  /** What to do about it. */
+  readonly hint?: string;
   /** A 409 of unload names who is in the way. */
   readonly dependents?: readonly string[];
 }
@@ -149,13 +151,18 @@ export interface Conversation {
 export interface StoredMessage {
   readonly id: string;
   readonly role: "user" | "assistant" | "system" | "tool";
-  readonly content: string | null;
+  /** Text, or OpenAI's list of parts. */
+  readonly content: string | readonly { readonly type: string; readonly text?: string }[] | null;
+  readonly reasoning?: string | null;
   readonly tool_calls?: readonly unknown[] | null;
   readonly tool_call_id?: string | null;
   readonly name?: string | null;
   readonly model?: string | null;
   readonly usage?: TokenUsage | null;
   readonly created_at?: string;
+  readonly status?: "streaming" | "complete" | "error" | "cancelled";
+  readonly finish_reason?: string | null;
+  readonly duration_ms?: number | null;
   readonly error?: unknown;
 }
 

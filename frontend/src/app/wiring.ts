@@ -29,6 +29,10 @@ export const keys = {
 
 export const sessions: Sessions = new Sessions({
   chat: studio.chat,
+  resume: studio.resumeChat,
+  cancel: studio.cancelChat,
+  read: studio.conversation,
+  pause: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
   schedule: (work) => void requestAnimationFrame(work),
   emit: (event, payload, session) => {
     if (sessions.current.get() === session) pluginManager.host.tellChat(event, payload);

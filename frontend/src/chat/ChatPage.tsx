@@ -38,6 +38,7 @@ function Chat({ session }: { session: ChatSession }) {
   const state = useReadable(session);
   const { data: models = [], isPending, isError, error, refetch } = useModels();
   const model = usableModel(models, useReadable(chosenModel));
+  useEffect(() => void session.follow(), [session]);
   usePublished(session, state, model?.id ?? null);
   const send = (text: string) => model && void session.send(text, model.id);
   const retry = model ? () => void session.retry(model.id) : undefined;

@@ -33,7 +33,10 @@ function Answer({ turn, onRetry }: { turn: AssistantTurn; onRetry: (() => void) 
       aria-label="Answer"
     >
       {turn.parts.map((part, index) => (
-        <PartView key={part.kind === "tool" ? part.call.id : `${part.kind}-${index}`} part={part} />
+        <PartView // biome-ignore lint/suspicious/noArrayIndexKey: parts are only ever added at the end
+          key={`${part.kind}-${index}`}
+          part={part}
+        />
       ))}
       {open && <Thinking waiting={turn.status === "waiting"} />}
       {turn.status === "stopped" && <p className="turn-note">Stopped.</p>}

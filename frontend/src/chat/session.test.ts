@@ -5,12 +5,12 @@ import { ChatSession, type SessionServices } from "./session";
 import { Sessions } from "./sessions";
 import { type AssistantTurn, textOf } from "./turns";
 
-type Script = (request: ChatRequest, signal: AbortSignal) => AsyncIterable<ChatStreamEvent>;
+type Script = SessionServices["chat"];
 
 const event = <E extends ChatStreamEvent["event"]>(
   name: E,
   data: Extract<ChatStreamEvent, { event: E }>["data"],
-) => ({ event: name, data, id: undefined }) as ChatStreamEvent;
+) => ({ event: name, data, id: "m1:1" }) as ChatStreamEvent;
 
 const START = event("message.start", {
   conversation_id: "c1",
@@ -21,13 +21,23 @@ const START = event("message.start", {
 const USAGE = { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 };
 const END = event("message.end", { message_id: "m1", finish_reason: "stop", usage: USAGE, duration_ms: 40 });
 
-const play = (...events: ChatStreamEvent[]): Script =>
-  async function* () {
+const play = (...events: ChatStreamEvent[]) =>
+  async function* (..._: unknown[]) {
     yield* events;
   };
 
 function services(script: Script, more: Partial<SessionServices> = {}): SessionServices {
-  return { chat: script, emit: () => undefined, schedule: (work) => work(), ...more };
+  const never = () => Promise.reject(new Error("not expected"));
+  return {
+    chat: script,
+    resume: play(),
+    cancel: never,
+    read: never,
+    pause: async () => undefined,
+    emit: () => undefined,
+    schedule: (work) => work(),
+    ...more,
+  };
 }
 
 const answerOf = (session: ChatSession) => session.get().turns.at(-1) as AssistantTurn;
@@ -86,6 +96,7 @@ test("a tool that failed says why", async () => {
 
 test("stop keeps what has come and ends the request", async () => {
   let aborted = false;
+  const cancel = () => Promise.reject(new ApiError({ code: "x", title: "x", status: 503 }));
   const script: Script = async function* (_, signal) {
     yield START;
     yield event("delta", { content: "so far" });
@@ -96,7 +107,7 @@ test("stop keeps what has come and ends the request", async () => {
       }),
     );
   };
-  const session = new ChatSession(services(script));
+  const session = new ChatSession(services(script, { cancel }));
   const sent = session.send("go", "p/m");
   await vi.waitFor(() => expect(textOf(answerOf(session))).toBe("so far"));
   session.stop();
@@ -104,6 +115,80 @@ test("stop keeps what has come and ends the request", async () => {
   expect(aborted).toBe(true);
   expect(answerOf(session)).toMatchObject({ status: "stopped", error: null });
   expect(session.get().status).toBe("idle");
+});
+
+test("stop asks the server to end the answer, which ends the stream with its counts", async () => {
+  let end: () => void = () => undefined;
+  const cancelled = new Promise<void>((resolve) => {
+    end = resolve;
+  });
+  const script: Script = async function* () {
+    yield START;
+    await cancelled;
+    yield event("message.end", { message_id: "m1", finish_reason: "cancelled", usage: USAGE });
+  };
+  const cancel = vi.fn(async () => end());
+  const pause = () => new Promise<void>(() => undefined);
+  const session = new ChatSession(services(script, { cancel, pause }));
+  const sent = session.send("go", "p/m");
+  await vi.waitFor(() => expect(session.get().id).toBe("c1"));
+  session.stop();
+  await sent;
+  expect(cancel).toHaveBeenCalledWith("c1");
+  expect(answerOf(session)).toMatchObject({ status: "stopped", usage: USAGE, error: null });
+});
+
+test("a stream that breaks is taken up again after its last event", async () => {
+  const resume = vi.fn(async function* () {
+    yield { ...event("delta", { content: " the rest" }), id: "m1:3" };
+    yield END;
+  });
+  const script: Script = async function* () {
+    yield START;
+    yield { ...event("delta", { content: "A start," }), id: "m1:2" };
+    throw new TypeError("network error");
+  };
+  const session = new ChatSession(services(script, { resume }));
+  await session.send("x", "p/m");
+  expect(resume).toHaveBeenCalledWith("c1", "m1:2", expect.any(AbortSignal));
+  expect(textOf(answerOf(session))).toBe("A start, the rest");
+  expect(answerOf(session).status).toBe("done");
+});
+
+test("an answer under way when the page was loaded is followed from its start", async () => {
+  const stored: ConversationDetail = {
+    id: "c1",
+    title: "Going on",
+    created_at: "",
+    updated_at: "",
+    messages: [
+      { id: "u1", role: "user", content: "Hi" },
+      { id: "m1", role: "assistant", content: "", status: "streaming" },
+    ],
+  };
+  const resume = vi.fn(play(START, event("delta", { content: "Still here." }), END));
+  const session = new ChatSession(services(play(), { resume }), stored);
+  await session.follow();
+  expect(session.get().turns.map(textOf)).toEqual(["Hi", "Still here."]);
+  expect(answerOf(session).status).toBe("done");
+});
+
+test("one that ended meanwhile is read again", async () => {
+  const messages: ConversationDetail["messages"] = [
+    { id: "m1", role: "assistant", content: "", status: "streaming" },
+  ];
+  const stored = { id: "c1", title: "t", created_at: "", updated_at: "", messages };
+  const done = { ...stored, messages: [{ id: "m1", role: "assistant", content: "Done." } as const] };
+  const session = new ChatSession(services(play(), { read: async () => done }), stored);
+  await session.follow();
+  expect(session.get().turns.map(textOf)).toEqual(["Done."]);
+});
+
+test("what a middleware made of the answer takes the place of what was streamed", async () => {
+  const end = event("message.end", { message_id: "m1", content: "Call [phone]." });
+  const session = new ChatSession(services(play(START, event("delta", { content: "Call 555." }), end)));
+  await session.send("x", "p/m");
+  expect(textOf(answerOf(session))).toBe("Call [phone].");
 });
 
 test("a refusal before the first byte is the answer's error, and retry replaces the question", async () => {

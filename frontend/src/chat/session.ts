@@ -10,6 +10,7 @@ import {
   changeCall,
   emptyAnswer,
   type Part,
+  replaceText,
   type Turn,
   turnsOf,
 } from "./turns";
@@ -24,6 +25,16 @@ export interface SessionState {
 
 export interface SessionServices {
   chat(request: ChatRequest, signal: AbortSignal): AsyncIterable<ChatStreamEvent>;
+  /** The events of an answer under way that came after `lastEventId`; without it, all. */
+  resume(
+    conversationId: string,
+    lastEventId: string | undefined,
+    signal: AbortSignal,
+  ): AsyncIterable<ChatStreamEvent>;
+  /** Asks the server to end the answer; leaving the stream alone would let it go on. */
+  cancel(conversationId: string): Promise<unknown>;
+  read(conversationId: string): Promise<ConversationDetail>;
+  pause(ms: number): Promise<void>;
   /** Tells UI plugins, if this is the conversation on the page. */
   emit<E extends ChatEventName>(event: E, payload: ChatEvents[E], session: ChatSession): void;
   /** When listeners are called: at most once per frame in a browser. */
@@ -37,6 +48,9 @@ let sessions = 0;
 export class ChatSession {
   #state: SessionState;
   #abort: AbortController | undefined;
+  /** Where a broken stream is taken up again. */
+  #lastEventId: string | undefined;
+  #ended = false;
   #scheduled = false;
   readonly #listeners = new Set<(state: SessionState) => void>();
   readonly #services: SessionServices;
@@ -87,16 +101,53 @@ export class ChatSession {
 
   /** What has come so far stays. */
   stop(): void {
+    const abort = this.#abort;
+    const { id } = this.#state;
+    if (!abort || !id || !this.#lastEventId) {
+      abort?.abort();
+      return;
+    }
+    // The server ends the stream itself, with the counts; one that does not is left.
+    const cancelled = this.#services.cancel(id).then(() => this.#services.pause(STOP_GRACE_MS));
+    void cancelled.catch(() => undefined).then(() => abort.abort());
+  }
+
+  /** Leaves an answer to itself: it goes on at the server, but not here. */
+  leave(): void {
     this.#abort?.abort();
   }
 
+  /** Follows an answer that was under way when the conversation was read, as after a reload of the page. */
+  async follow(): Promise<void> {
+    const { id, status, turns } = this.#state;
+    const last = turns.at(-1);
+    if (!id || status === "answering" || last?.role !== "assistant" || last.status !== "waiting") return;
+    this.#set({ status: "answering" });
+    this.#change({ parts: [] });
+    await this.#run((signal) => this.#services.resume(id, undefined, signal));
+    if (!this.#lastEventId) await this.#reread(id);
+  }
+
+  /** It had ended before it could be followed. */
+  async #reread(id: string): Promise<void> {
+    const stored = await this.#services.read(id).catch(() => undefined);
+    if (stored && this.#state.status === "idle")
+      this.#set({ turns: turnsOf(stored.messages), title: stored.title });
+  }
+
   async #answer(text: string, model: string): Promise<void> {
+    const { id } = this.#state;
+    const request = { model, message: text, ...(id && { conversation_id: id }) };
+    await this.#run((signal) => this.#services.chat(request, signal));
+  }
+
+  async #run(open: Open): Promise<void> {
     const abort = new AbortController();
     this.#abort = abort;
-    const { id } = this.#state;
+    this.#lastEventId = undefined;
+    this.#ended = false;
     try {
-      const request = { model, message: text, ...(id && { conversation_id: id }) };
-      for await (const event of this.#services.chat(request, abort.signal)) this.#take(event);
+      await this.#listen(open, abort.signal);
       this.#finish(abort.signal.aborted ? { status: "stopped" } : {});
     } catch (error) {
       this.#finish(abort.signal.aborted ? { status: "stopped" } : failure(error));
@@ -106,7 +157,33 @@ export class ChatSession {
     }
   }
 
+  /** Hears the answer to its end; where the connection breaks it is taken up again, a bounded number of times. */
+  async #listen(open: Open, signal: AbortSignal): Promise<void> {
+    let next = open;
+    for (const wait of [...RESUME_WAITS_MS, null]) {
+      const error = await this.#hear(next, signal);
+      const over = this.#ended || signal.aborted || !this.#lastEventId || wait === null;
+      if (over && error) throw error;
+      if (over) return;
+      await this.#services.pause(wait);
+      next = (again) => this.#services.resume(this.#state.id ?? "", this.#lastEventId, again);
+    }
+  }
+
+  /** What broke the stream, if something did. */
+  async #hear(open: Open, signal: AbortSignal): Promise<unknown> {
+    try {
+      for await (const event of open(signal)) this.#take(event);
+      return undefined;
+    } catch (error) {
+      if (this.#ended || (error instanceof ApiError && !mayPass(error))) throw error;
+      return error;
+    }
+  }
+
   #take(event: ChatStreamEvent): void {
+    this.#lastEventId = event.id ?? this.#lastEventId;
+    this.#ended ||= event.event === "message.end" || event.event === "error";
     this.#apply(event);
     this.#services.emit(event.event, event.data as never, this);
   }
@@ -144,9 +221,10 @@ export class ChatSession {
     this.#parts((parts) => changeCall(parts, id, (call) => ({ ...call, ...outcome })));
   }
 
-  #end({ usage, duration_ms, finish_reason }: ChatEvents["message.end"]): void {
+  #end({ usage, duration_ms, finish_reason, content }: ChatEvents["message.end"]): void {
+    if (typeof content === "string") this.#parts((parts) => replaceText(parts, content));
     this.#change({
-      status: "done",
+      status: finish_reason === "cancelled" ? "stopped" : "done",
       usage: usage ?? null,
       durationMs: duration_ms ?? null,
       finishReason: finish_reason ?? null,
@@ -189,6 +267,16 @@ export class ChatSession {
   #localId(): string {
     return `local-${++this.#serial}`;
   }
+}
+
+type Open = (signal: AbortSignal) => AsyncIterable<ChatStreamEvent>;
+
+const RESUME_WAITS_MS = [250, 1_000, 2_000, 4_000, 8_000];
+const STOP_GRACE_MS = 3_000;
+
+/** The server is away for a moment; any other refusal is final. */
+function mayPass(error: ApiError): boolean {
+  return error.status === 0 || error.status >= 500;
 }
 
 const CUT = {

@@ -27,7 +27,7 @@ export class Sessions {
   }
 
   forget(id: string): void {
-    this.#open.get(id)?.stop();
+    this.#open.get(id)?.leave();
     this.#open.delete(id);
   }
 

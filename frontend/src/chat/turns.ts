@@ -82,13 +82,15 @@ export function callOf({ id, name, plugin_id, action, arguments: args }: ChatEve
   };
 }
 
+/** The latest call with this id: some providers number their calls anew in every round. */
 export function changeCall(
   parts: readonly Part[],
   id: string,
   change: (call: ToolCall) => ToolCall,
 ): readonly Part[] {
-  return parts.map((part) =>
-    part.kind === "tool" && part.call.id === id ? { ...part, call: change(part.call) } : part,
+  const at = parts.findLastIndex((part) => part.kind === "tool" && part.call.id === id);
+  return parts.map((part, index) =>
+    index === at && part.kind === "tool" ? { ...part, call: change(part.call) } : part,
   );
 }
 
@@ -96,7 +98,7 @@ export function changeCall(
 export function turnsOf(messages: readonly StoredMessage[]): readonly Turn[] {
   const turns: Turn[] = [];
   for (const message of messages) {
-    if (message.role === "user") turns.push({ role: "user", id: message.id, text: message.content ?? "" });
+    if (message.role === "user") turns.push({ role: "user", id: message.id, text: contentOf(message) });
     else if (message.role !== "system") turns.push(fold(turns, message));
   }
   return turns;
@@ -111,27 +113,56 @@ function fold(turns: Turn[], message: StoredMessage): AssistantTurn {
 }
 
 function withAnswer(turn: AssistantTurn, message: StoredMessage): AssistantTurn {
-  const text: readonly Part[] = message.content ? [{ kind: "text", text: message.content }] : [];
-  const calls = (message.tool_calls ?? []).map((raw): Part => ({ kind: "tool", call: storedCall(raw) }));
+  const text = contentOf(message);
   const error = message.error ? problemOf(message.error) : null;
+  const added: (Part | false)[] = [
+    Boolean(message.reasoning) && { kind: "reasoning", text: message.reasoning ?? "" },
+    Boolean(text) && { kind: "text", text },
+    ...(message.tool_calls ?? []).map((raw): Part => ({ kind: "tool", call: storedCall(raw) })),
+  ];
   return {
     ...turn,
     id: message.id,
-    parts: [...turn.parts, ...text, ...calls],
+    parts: [...turn.parts, ...added.filter((part) => part !== false)],
     model: message.model ?? turn.model,
-    status: error ? "failed" : "done",
+    status: error ? "failed" : statusOf(message),
     usage: addUsage(turn.usage, message.usage),
+    durationMs: message.duration_ms ?? turn.durationMs,
+    finishReason: message.finish_reason ?? turn.finishReason,
     error,
   };
 }
 
+function statusOf({ status }: StoredMessage): AssistantTurn["status"] {
+  if (status === "streaming") return "waiting";
+  return status === "cancelled" ? "stopped" : "done";
+}
+
+function contentOf({ content }: StoredMessage): string {
+  if (typeof content === "string") return content;
+  return (content ?? []).map((part) => part.text ?? `[${part.type}]`).join("\n\n");
+}
+
+/** Replaces the text after the last tool: what a middleware made of the last round. */
+export function replaceText(parts: readonly Part[], text: string): readonly Part[] {
+  const begin = parts.findLastIndex((part) => part.kind === "tool") + 1;
+  const kept = parts.filter((part, index) => index < begin || part.kind !== "text");
+  return text ? [...kept, { kind: "text", text }] : kept;
+}
+
 function withResult(turn: AssistantTurn, message: StoredMessage): AssistantTurn {
-  const result = parsed(message.content);
-  const failed = Boolean(message.error);
-  const outcome = failed ? { error: message.error } : { result };
-  const status = failed ? "failed" : "done";
+  const result = parsed(contentOf(message));
+  const error = message.error ?? failureIn(result);
+  const outcome = error ? { error } : { result };
+  const status = error ? "failed" : "done";
   const change = (call: ToolCall): ToolCall => ({ ...call, status, ...outcome });
   return { ...turn, parts: changeCall(turn.parts, message.tool_call_id ?? "", change), status: "done" };
+}
+
+/** A tool that failed is told to the model, and stored, as `{"error": {...}}` and nothing else. */
+function failureIn(result: unknown): unknown {
+  if (typeof result !== "object" || result === null || Object.keys(result).length !== 1) return undefined;
+  return "error" in result ? result.error : undefined;
 }
 
 /** A tool call in OpenAI's shape (`function.arguments` is text) or in our own event's shape. */

@@ -5,6 +5,7 @@ import type { FieldError, JsonSchema } from "@/api/types";
 import { SchemaForm } from "./SchemaForm";
 import {
   check,
+  dereferenced,
   MASK,
   messagesAt,
   normalized,
@@ -138,4 +139,17 @@ test("pointers of the server find their field, whichever way it writes them", ()
   expect(strayErrors(SCHEMA, [...errors, { pointer: "", message: "whole" }])).toEqual([
     { pointer: "", message: "whole" },
   ]);
+});
+
+test("references inside the schema are followed, and one to itself ends", () => {
+  const schema = {
+    properties: { retry: { $ref: "#/$defs/retry" }, tree: { $ref: "#/$defs/tree" } },
+    $defs: {
+      retry: { type: "object", properties: { attempts: { type: "integer" } } },
+      tree: { type: "object", properties: { child: { $ref: "#/$defs/tree" } } },
+    },
+  } as JsonSchema;
+  const { properties } = dereferenced(schema);
+  expect(properties?.retry).toEqual({ type: "object", properties: { attempts: { type: "integer" } } });
+  expect(properties?.tree?.properties?.child?.type).toBe("object");
 });

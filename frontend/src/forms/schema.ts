@@ -29,6 +29,32 @@ export function kindOf(schema: JsonSchema): FieldKind {
   return "json";
 }
 
+const DEEPEST = 8;
+
+/** The schema with its local `$ref`s put in place; one that refers to itself stays a reference, shown as JSON. */
+export function dereferenced(root: JsonSchema): JsonSchema {
+  const visit = (node: unknown, depth: number): unknown => {
+    if (Array.isArray(node)) return node.map((item) => visit(item, depth));
+    if (typeof node !== "object" || node === null || depth > DEEPEST) return node;
+    const { $ref: ref, ...own } = node as { $ref?: unknown } & Record<string, unknown>;
+    const found = typeof ref === "string" ? asValues(at(root, ref)) : {};
+    const entries = Object.entries({ ...found, ...own }).filter(([key]) => key !== "$defs");
+    const next = ref === undefined ? depth : depth + 1;
+    return Object.fromEntries(entries.map(([key, value]) => [key, visit(value, next)]));
+  };
+  return visit(root, 0) as JsonSchema;
+}
+
+/** What a local reference such as `#/$defs/retry` points to. */
+function at(root: JsonSchema, ref: string): unknown {
+  if (!ref.startsWith("#/")) return undefined;
+  const steps = ref.slice(2).split("/");
+  return steps.reduce<unknown>(
+    (node, step) => asValues(node)[step.replaceAll("~1", "/").replaceAll("~0", "~")],
+    root,
+  );
+}
+
 function arrayKind(items: JsonSchema | undefined): FieldKind {
   if (items?.enum) return "choices";
   return !items || ["string", "integer", "number"].includes(typeOf(items) ?? "") ? "list" : "json";

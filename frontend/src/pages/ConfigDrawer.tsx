@@ -4,7 +4,7 @@ import * as studio from "@/api/studio";
 import type { FieldError, Person, Plugin } from "@/api/types";
 import { refreshPlugins } from "@/app/wiring";
 import { SchemaForm } from "@/forms/SchemaForm";
-import { check, normalized, strayErrors, toSend, withDefaults } from "@/forms/schema";
+import { check, dereferenced, normalized, strayErrors, toSend, withDefaults } from "@/forms/schema";
 import { Dialog } from "@/ui/Dialog";
 import { Spinner } from "@/ui/states";
 import { toast } from "@/ui/toasts";
@@ -35,7 +35,7 @@ export function ConfigDrawer({ plugin, person, problem, onClose }: DrawerProps) 
 }
 
 function ConfigForm({ plugin, problem, onClose }: Omit<DrawerProps, "person">) {
-  const schema = plugin.config_schema ?? {};
+  const schema = dereferenced(plugin.config_schema ?? {});
   const [values, setValues] = useState(() => withDefaults(schema, plugin.config ?? {}));
   const [failure, setFailure] = useState<unknown>(problem);
   const [own, setOwn] = useState<readonly FieldError[]>([]);
@@ -76,7 +76,7 @@ function ConfigForm({ plugin, problem, onClose }: Omit<DrawerProps, "person">) {
 }
 
 async function send(plugin: Plugin, config: Plugin["config"] & object, load: boolean): Promise<void> {
-  if (load) await studio.loadPlugin(plugin.id, config);
+  if (load) await studio.loadPlugin(plugin.id, { config });
   else await studio.configurePlugin(plugin.id, config);
   const swapped = plugin.state === "active";
   const text = load

@@ -15,6 +15,7 @@ import { Spinner } from "@/ui/states";
 import { CascadeDialog } from "./CascadeDialog";
 import { ConfigDrawer } from "./ConfigDrawer";
 import { FaultNote } from "./FaultNote";
+import { GrantDialog } from "./GrantDialog";
 import { usePluginActions } from "./usePluginActions";
 
 const ICONS = {
@@ -75,6 +76,14 @@ export function PluginRow({ plugin, person }: { plugin: Plugin; person: Person }
             setOpen(false);
             actions.configured();
           }}
+        />
+      )}
+      {actions.missing && (
+        <GrantDialog
+          name={name}
+          permissions={actions.missing}
+          onConfirm={(grant) => void actions.load({ grant })}
+          onClose={actions.dismissMissing}
         />
       )}
       {actions.blockers && (

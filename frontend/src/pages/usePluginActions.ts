@@ -8,9 +8,12 @@ import { toast, toastError } from "@/ui/toasts";
 export type Busy = "loading" | "unloading" | "reloading";
 
 /** Load, unload and reload of one plugin: what is going on, what to tell, and how to take it back. */
-export function usePluginActions({ id, name, dependents }: Plugin) {
+export function usePluginActions({ id, name, dependents, permissions }: Plugin) {
+  const { asked, granted } = permissions ?? { asked: [], granted: [] };
+  const ungranted = asked.filter((permission) => !granted.includes(permission));
   const [busy, setBusy] = useState<Busy>();
   const [blockers, setBlockers] = useState<readonly string[]>();
+  const [missing, setMissing] = useState<readonly string[]>();
   const [wantsConfig, setWantsConfig] = useState<ApiError>();
 
   const run = async (kind: Busy, work: () => Promise<Plugin>, done: (plugin: Plugin) => void) => {
@@ -28,13 +31,15 @@ export function usePluginActions({ id, name, dependents }: Plugin) {
     }
   };
 
-  const load = async () => {
+  const load = async (options: studio.LoadOptions = {}) => {
+    setMissing(undefined);
     const error = await run(
       "loading",
-      () => studio.loadPlugin(id),
+      () => studio.loadPlugin(id, options),
       () => toast({ text: `${name} is loaded.`, tone: "good" }),
     );
-    if (error instanceof ApiError && error.status === 422) setWantsConfig(error);
+    if (error instanceof ApiError && error.code === "permission_required") setMissing(ungranted);
+    else if (error instanceof ApiError && error.status === 422) setWantsConfig(error);
     else if (error) toastError(`${name} was not loaded.`, error);
   };
 
@@ -46,7 +51,7 @@ export function usePluginActions({ id, name, dependents }: Plugin) {
       () => studio.unloadPlugin(id, cascade),
       () => toast({ text: `${name} is unloaded.`, action: undo }),
     );
-    if (error instanceof ApiError && error.status === 409 && !cascade)
+    if (error instanceof ApiError && error.code === "dependents_loaded" && !cascade)
       setBlockers(error.problem.dependents ?? dependents ?? []);
     else if (error) toastError(`${name} was not unloaded.`, error);
   };
@@ -64,10 +69,12 @@ export function usePluginActions({ id, name, dependents }: Plugin) {
   return {
     busy,
     blockers,
+    missing,
     wantsConfig,
     load,
     unload,
     reload,
+    dismissMissing: () => setMissing(undefined),
     dismissBlockers: () => setBlockers(undefined),
     configured: () => setWantsConfig(undefined),
   };

@@ -53,8 +53,9 @@ export interface ChatEvents {
   "tool.call": {
     readonly id: string;
     readonly name: string;
-    readonly plugin_id?: string;
-    readonly action?: string;
+    /** `null` when the model asked for a tool that does not exist. */
+    readonly plugin_id?: string | null;
+    readonly action?: string | null;
     readonly arguments: unknown;
   };
   "tool.progress": {
@@ -73,6 +74,8 @@ export interface ChatEvents {
     readonly finish_reason?: string | null;
     readonly usage?: TokenUsage | null;
     readonly duration_ms?: number | null;
+    /** The answer's text, when a middleware made it another than what was streamed. */
+    readonly content?: string | null;
   };
   error: {
     readonly code: string;
