@@ -49,8 +49,10 @@ def run(channel: socket.socket, listener: socket.socket) -> int:
     """
     spec: Spec = messages.receive(channel, Spec)
     prepare(spec)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_live(spec, channel, listener))
+    loop = uvloop.new_event_loop()
+    asyncio.set_event_loop(loop)
+    # Not asyncio.Runner: it would wait for tasks of the plugin that refuse to be cancelled. The process ends anyway.
+    return loop.run_until_complete(_live(spec, channel, listener))
 
 
 def prepare(spec: Spec) -> None:
