@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 import json
 import time
+import uuid
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -67,7 +68,7 @@ class ExampleProvider(ProviderPlugin):
         """
         answer = self._answer(messages, model, kwargs)
         delay = max(0.0, float(kwargs.get("delay_ms", self._delay * 1000)) / 1000)
-        common = _common(messages, model)
+        common = _common(model)
         budget, spent = _budget(kwargs), 0
         finish = "tool_calls" if answer.calls else "stop"
         for delta in _deltas(answer):
@@ -103,8 +104,9 @@ def _deltas(answer: Answer) -> list[dict[str, Any]]:
     return found
 
 
-def _common(messages: list[dict[str, Any]], model: str) -> dict[str, Any]:
-    identity = f"chatcmpl-{_fingerprint([model, messages])}"
+def _common(model: str) -> dict[str, Any]:
+    """What all chunks of one answer share. The id is unique: middlewares tell answers apart by it."""
+    identity = f"chatcmpl-{uuid.uuid4().hex}"
     return {"id": identity, "object": "chat.completion.chunk", "created": int(time.time()), "model": model}
 
 

@@ -1,0 +1,1 @@
+"""Markdown export: a conversation as a .md file."""

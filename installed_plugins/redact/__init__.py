@@ -1,0 +1,1 @@
+"""Redact: keeps personal data and keys from reaching a model."""

@@ -1,0 +1,129 @@
+"""What each kind of private data looks like, and how to tell it from what only looks like it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+
+__all__ = ["KINDS", "Span", "luhn_valid"]
+
+Span = tuple[int, int]
+
+_KEYS = "|".join(
+    [
+        r"-----BEGIN (?P<block>[A-Z ]*PRIVATE KEY)-----(?:(?!-----BEGIN )[\s\S])*?(?:-----END (?P=block)-----|\Z)",
+        r"\bsk-[A-Za-z0-9_\-]{16,}",
+        r"\bgh[pousr]_[A-Za-z0-9]{30,}|\bgithub_pat_[A-Za-z0-9_]{30,}|\bglpat-[A-Za-z0-9_\-]{20,}",
+        r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b",
+        r"\bAIza[A-Za-z0-9_\-]{35}",
+        r"\bxox[abeoprs]-[A-Za-z0-9\-]{10,}",
+        r"\b[rsp]k_(?:live|test)_[A-Za-z0-9]{16,}",
+        r"\b(?:hf_|npm_|pypi-)[A-Za-z0-9_\-]{30,}",
+        r"\beyJ[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]{8,}\.[A-Za-z0-9_\-]*",
+        r"(?<=\b[Bb]earer )[A-Za-z0-9_\-.=+/~]{16,}",
+    ]
+)
+_EMAIL = r"(?<![\w.+%\-])[\w.+%\-]+@(?:\w(?:[\w\-]{0,61}\w)?\.)+[^\W\d_]{2,24}"
+_IBAN = r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?\b"
+
+_GAP = r"[ \u00a0.\-–/]?"
+_PHONE = "|".join(
+    [
+        # international: +49 (0)30 123456, +1-555-010-4477, 0044 20 7946 0958
+        rf"(?:\+|00)[1-9]\d{{0,2}}(?:{_GAP}\(?\d{{1,5}}\)?){{2,8}}",
+        # North America: (555) 010-4477, 555-010-4477, 555.010.4477
+        r"\(\d{3}\) ?\d{3}[ .\-]\d{4}",
+        r"\d{3}(?P<gap>[.\-])\d{3}(?P=gap)\d{4}",
+        # national, with a leading zero: 030 1234567, 0171/1234567, 020 7946 0958, (030) 123456, 01711234567
+        r"\(?0\d{1,4}\)?[ /\-](?:\d{2,8}[ \-]?){0,4}\d{2,8}",
+        r"0\d{9,10}",
+        r"0[1-9](?:[ .]\d{2}){4}",
+    ]
+)
+# Behind a word that says so, any number is a phone number: "phone: 5550104477".
+_CUE = r"\b(?i:tele(?:fon|phone)|tel|phone|mobile|mobil|handy|fax)(?: (?:number|no|nr|is|at))?[.: ]{1,3}"
+_NUMBER = r"\+?\(?\d[\d \-./()]{5,20}\d"
+_NOT_PHONE = re.compile(
+    r"(?:19|20)\d{2}[-./ ]\d{1,2}[-./ ]\d{1,2}(?:\D.*)?|\d{1,2}[-./ ]\d{1,2}[-./ ](?:19|20)\d{2}(?:\D.*)?"  # dates
+    r"|(?:19|20)\d{2}\s*[-–/]\s*(?:19|20)\d{2}"  # from year to year
+    r"|\d{1,3}(?:\.\d{1,3}){3}"  # the address of a machine
+    r"|\d{1,3}(?:[ ,.]\d{3})+"  # 1 234 567
+)
+_DIGITS = re.compile(r"\d(?:[ \u00a0.\-–]{0,2}\d)*")
+_GROUP = re.compile(r"\d+")
+
+
+def luhn_valid(digits: str) -> bool:
+    """Whether the last digit is the check digit of the others, as on every payment card."""
+    total = 0
+    for place, char in enumerate(reversed(digits)):
+        value = int(char) * (1 + place % 2)
+        total += value - 9 if value > 9 else value
+    return total % 10 == 0
+
+
+def _is_card(digits: str) -> bool:
+    # Cards begin with 2 to 9, those of airlines with 1; what begins with 1 is mostly a time in milliseconds.
+    first = int(digits[0])
+    return (first >= 2 or (first == 1 and len(digits) == 15)) and len(set(digits)) > 1 and luhn_valid(digits)
+
+
+def _cards(text: str) -> Iterator[Span]:
+    """Card numbers in any grouping, also in a row of further numbers: every run of whole groups is tried."""
+    for run in _DIGITS.finditer(text):
+        groups = list(_GROUP.finditer(text, *run.span()))
+        for first in range(len(groups)):
+            digits = ""
+            for last in groups[first:]:
+                digits += last[0]
+                if len(digits) > 19:
+                    break
+                if len(digits) >= 13 and _is_card(digits):
+                    yield groups[first].start(), last.end()
+
+
+def _is_iban(text: str) -> bool:
+    compact = text.replace(" ", "")
+    rearranged = compact[4:] + compact[:4]
+    return 15 <= len(compact) <= 34 and int("".join(str(int(char, 36)) for char in rearranged)) % 97 == 1
+
+
+def _is_phone(text: str) -> bool:
+    count = sum(char.isdecimal() for char in text)
+    if _NOT_PHONE.fullmatch(text) or count > 15:
+        return False
+    if text.startswith("+"):
+        return count >= 8
+    return count >= (11 if text.startswith("00") else 9)
+
+
+def _phones(text: str) -> Iterator[Span]:
+    for match in _PHONES.finditer(text):
+        if _is_phone(match[0]):
+            yield match.span()
+    for match in _CUED.finditer(text):
+        if not _NOT_PHONE.fullmatch(match["number"]):
+            yield match.span("number")
+
+
+_PHONES = re.compile(rf"(?<![\w#€$£.,/\-+])(?:{_PHONE})(?!\w|[.,\-/]\d)")
+_CUED = re.compile(rf"{_CUE}(?P<number>{_NUMBER})(?!\w|[.,\-/]\d)")
+
+
+def _matching(pattern: str, is_it: Callable[[str], bool] = lambda _: True) -> Callable[[str], Iterator[Span]]:
+    compiled = re.compile(pattern)
+
+    def find(text: str) -> Iterator[Span]:
+        return (match.span() for match in compiled.finditer(text) if is_it(match[0]))
+
+    return find
+
+
+#: Where each kind is in a text. Earlier kinds win: a key may contain what looks like a phone number.
+KINDS: dict[str, Callable[[str], Iterator[Span]]] = {
+    "key": _matching(_KEYS),
+    "email": _matching(_EMAIL),
+    "iban": _matching(_IBAN, _is_iban),
+    "card": _cards,
+    "phone": _phones,
+}

@@ -1,0 +1,108 @@
+"""Replacing private data in a text, and in a text that arrives bit by bit."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from .kinds import KINDS
+
+__all__ = ["MAX_HELD", "Redactor", "Stream"]
+
+#: The longest tail of a stream that is held back, in characters: a private key fits in.
+MAX_HELD = 8192
+_ROUNDS = 4
+
+# What may be the beginning of something private, at the end of a text. Words of other scripts are held only as far as
+# an address reaches, so that languages without spaces still stream.
+_MAY_GO_ON = [
+    re.compile(r"[!-~]+\Z"),
+    re.compile(r"[\w.+%\-@]{1,64}\Z"),
+    re.compile(r"[+(]?\d[\d \u00a0().\-–/]{0,48}\Z"),
+    re.compile(r"\b[A-Z]{2}\d{2}[A-Z0-9 ]{0,40}\Z"),
+    re.compile(r"\b[Bb]earer(?: [!-~]*)?\Z"),
+    re.compile(r"-----BEGIN[A-Z \-]{0,40}\Z"),
+    re.compile(r"\b(?i:tele(?:fon|phone)|tel|phone|mobile|mobil|handy|fax)[ .:\w()+\-/]{0,40}\Z"),
+]
+
+
+class _Found(NamedTuple):
+    start: int
+    end: int
+    kind: str
+
+
+class Redactor:
+    """Finds the given kinds and writes something else in their place."""
+
+    def __init__(self, kinds: Iterable[str], style: str = "typed") -> None:
+        wanted = set(kinds)
+        self._finders = {name: find for name, find in KINDS.items() if name in wanted}
+        self._style = style
+
+    def redact(self, text: str) -> str:
+        """The text without what is private. Redacting the result again changes nothing."""
+        for _ in range(_ROUNDS):
+            found = self.find(text)
+            if not found:
+                break
+            text = self._replaced(text, found)
+        return text
+
+    def find(self, text: str) -> list[_Found]:
+        """Where something private is: in order, without overlaps."""
+        found: list[_Found] = []
+        for kind, find in self._finders.items():
+            found += [_Found(start, end, kind) for start, end in find(text)]
+        rank = {kind: place for place, kind in enumerate(self._finders)}
+        merged: list[_Found] = []
+        for one in sorted(found):
+            if merged and one.start < merged[-1].end:
+                last = merged[-1]
+                kind = min(last.kind, one.kind, key=rank.__getitem__)
+                merged[-1] = _Found(last.start, max(last.end, one.end), kind)
+            else:
+                merged.append(one)
+        return merged
+
+    def _replaced(self, text: str, found: list[_Found]) -> str:
+        parts, at = [], 0
+        for start, end, kind in found:
+            parts += [text[at:start], self._instead(kind)]
+            at = end
+        return "".join([*parts, text[at:]])
+
+    def _instead(self, kind: str) -> str:
+        return {"typed": f"[{kind}]", "stars": "****", "remove": ""}[self._style]
+
+
+class Stream:
+    """A text that arrives in pieces. What may still become private is held back until it is clear."""
+
+    def __init__(self, redactor: Redactor) -> None:
+        self._redactor = redactor
+        self._held = ""
+
+    def feed(self, piece: str) -> str:
+        """What can be shown after this piece; it may be nothing."""
+        text = self._held + piece
+        cut = self._cut(text)
+        self._held = text[cut:]
+        return self._redactor.redact(text[:cut])
+
+    def finish(self) -> str:
+        """What was held back, at the end of the stream."""
+        text, self._held = self._held, ""
+        return self._redactor.redact(text)
+
+    def _cut(self, text: str) -> int:
+        """Everything before is settled."""
+        window = max(0, len(text) - MAX_HELD)
+        starts = [match.start() for pattern in _MAY_GO_ON if (match := pattern.search(text, window))]
+        cut = min(starts, default=len(text))
+        # Never through something private: what reaches over the cut, or to the end, is held as a whole.
+        for start, end, _ in self._redactor.find(text):
+            if start < cut and (cut < end or end == len(text)):
+                cut = start
+        return cut if len(text) - cut <= MAX_HELD else len(text)

@@ -1,0 +1,1 @@
+"""Token meter: a UI plugin; everything it does is in ui/."""
