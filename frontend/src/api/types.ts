@@ -1,10 +1,13 @@
-/** The shapes of the studio's HTTP interface, as far as the page uses them. */
-import type { ChatEvents, PluginType, TokenUsage } from "@/plugins/types";
+/**
+ * The shapes of the studio's HTTP interface, as far as the page uses them. Those of the management API come from
+ * its OpenAPI document (`npm run client` writes schema.d.ts); what a stream sends, no such document can say.
+ */
+import type { ChatEvents, TokenUsage } from "@/plugins/types";
+import type { components } from "./schema";
 
-export interface Person {
-  readonly username: string;
-  readonly is_operator: boolean;
-}
+type Schemas = components["schemas"];
+
+export type Person = Schemas["Me"];
 
 export interface Page<T> {
   readonly count: number;
@@ -13,74 +16,18 @@ export interface Page<T> {
   readonly results: readonly T[];
 }
 
-export interface Problem {
+export type Problem = Omit<Schemas["Problem"], "type" | "detail"> & {
   readonly type?: string;
-  readonly title: string;
-  readonly status: number;
   readonly detail?: string;
-  readonly code: string;
-  readonly errors?: readonly FieldError[];
-  /** What to do about it. */
-  readonly hint?: string;
   /** A 409 of unload names who is in the way. */
   readonly dependents?: readonly string[];
-}
+};
 
-export interface FieldError {
-  readonly pointer: string;
-  readonly message: string;
-}
+export type FieldError = Schemas["FieldError"];
 
-export type PluginState =
-  | "available"
-  | "installing"
-  | "loading"
-  | "active"
-  | "draining"
-  | "inactive"
-  | "error"
-  | "blocked";
+export type PluginState = Schemas["Plugin"]["state"];
+export type PluginFault = Schemas["PluginError"];
 
-export interface PluginNode {
-  readonly node: string;
-  readonly state: PluginState;
-  readonly generation: number | null;
-  readonly digest: string | null;
-  readonly pid: number | null;
-  readonly started_at: string | null;
-  readonly restarts: number;
-  readonly rss_bytes: number | null;
-  readonly calls: number;
-  readonly errors: number;
-  readonly error: unknown;
-}
-
-export interface PluginFault {
-  readonly code: string;
-  readonly title: string;
-  readonly detail: string;
-  readonly recoverable: boolean;
-  readonly hint?: string | null;
-  readonly traceback?: string | null;
-  readonly at?: string | null;
-}
-
-export interface Dependency {
-  readonly id: string;
-  readonly range: string;
-  readonly optional: boolean;
-  readonly satisfied: boolean;
-}
-
-export interface PluginUI {
-  readonly entry: string;
-  readonly mounts: readonly string[];
-  readonly isolation: "page" | "iframe";
-  /** Configuration for the page, without secrets; for people who may not see `config`. */
-  readonly config?: Readonly<Record<string, unknown>>;
-}
-
-export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 export type ConfigValues = Readonly<Record<string, unknown>>;
 
 export interface JsonSchema {
@@ -106,31 +53,17 @@ export interface JsonSchema {
   readonly examples?: readonly unknown[];
 }
 
-export interface Plugin {
-  readonly id: string;
-  readonly name: string;
-  readonly version: string;
-  readonly author: string;
-  readonly description: string;
-  readonly type: PluginType | null;
-  readonly tags: readonly string[];
-  readonly license: string | null;
-  readonly homepage: string | null;
-  readonly repository: string | null;
-  readonly state: PluginState;
-  readonly nodes?: readonly PluginNode[];
+export type PluginUI = Schemas["UI"] & {
+  /** Configuration for the page, without secrets; for people who may not see `config`. */
+  readonly config?: ConfigValues;
+};
+
+export type Plugin = Omit<Schemas["Plugin"], "config" | "config_schema" | "ui"> & {
   /** Only for operators; secrets are masked. */
   readonly config?: ConfigValues;
   readonly config_schema?: JsonSchema;
-  readonly digest: string | null;
-  readonly generation: number | null;
-  readonly dependencies?: readonly Dependency[];
-  readonly dependents?: readonly string[];
-  readonly permissions?: { readonly asked: readonly string[]; readonly granted: readonly string[] };
-  readonly last_error: PluginFault | null;
-  readonly usage?: { readonly calls: number; readonly errors: number; readonly rss_bytes: number | null };
   readonly ui: PluginUI | null;
-}
+};
 
 export interface Model {
   readonly id: string;
