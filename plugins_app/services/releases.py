@@ -217,7 +217,7 @@ def release_revert(*, change: Change, error: dict[str, Any] | None = None) -> No
 
 
 def _go_back(plugin: Plugin, error: dict[str, Any] | None) -> None:
-    abandoned = plugin.waiting or plugin.desired
+    abandoned = plugin.waiting  # what was wanted, the plugin host has tried, and told why it failed
     plugin.desired, plugin.waiting = plugin.proven, None
     plugin.save(update_fields=["desired", "waiting", "updated_at"])
     hint_on_commit(DESIRED_CHANNEL, plugin.id)

@@ -1,0 +1,23 @@
+"""The admin's face: it shows what the selectors read, and every change goes through a service."""
+
+from .access import ApiKeyAdmin
+from .plugins import PluginAdmin
+from .records import (
+    ExecutionAdmin,
+    LifecycleEventAdmin,
+    NodeStatusAdmin,
+    PluginEnvironmentAdmin,
+    PluginReleaseAdmin,
+    PluginVersionAdmin,
+)
+
+__all__ = [
+    "ApiKeyAdmin",
+    "ExecutionAdmin",
+    "LifecycleEventAdmin",
+    "NodeStatusAdmin",
+    "PluginAdmin",
+    "PluginEnvironmentAdmin",
+    "PluginReleaseAdmin",
+    "PluginVersionAdmin",
+]
