@@ -1,4 +1,3 @@
-import { useQueryClient } from "@tanstack/react-query";
 import { Command, LogOut, Menu, MessageSquarePlus, Puzzle, Search, Settings, X } from "lucide-react";
 import { type ReactNode, useEffect, useState } from "react";
 import { Link, useLocation } from "wouter";
@@ -11,7 +10,7 @@ import { CommandPalette } from "./CommandPalette";
 import { ConversationList } from "./ConversationList";
 import { Overlay, overlay } from "./overlay";
 import { SettingsDialog } from "./SettingsDialog";
-import { keys, sessions } from "./wiring";
+import { setPerson } from "./wiring";
 
 /** What surrounds every page: the sidebar (a drawer on a phone), the command palette, the settings. */
 export function Shell({ person, children }: { person: Person; children: ReactNode }) {
@@ -125,13 +124,10 @@ function Sidebar({ person }: { person: Person }) {
 }
 
 function PersonBar({ person }: { person: Person }) {
-  const client = useQueryClient();
   const leave = async () => {
     try {
       await studio.logout();
-      sessions.clear();
-      client.clear();
-      client.setQueryData(keys.me, null);
+      setPerson(null);
     } catch (error) {
       toastError("You are still signed in.", error);
     }

@@ -3,7 +3,7 @@ import { QueryClient } from "@tanstack/react-query";
 import { navigate } from "wouter/use-browser-location";
 import { ApiError } from "@/api/http";
 import * as studio from "@/api/studio";
-import type { LifecycleEvent, Plugin } from "@/api/types";
+import type { LifecycleEvent, Person, Plugin } from "@/api/types";
 import { Sessions } from "@/chat/sessions";
 import { framedPlugin } from "@/plugins/Frame";
 import { pluginManager } from "@/plugins/instance";
@@ -45,6 +45,13 @@ export const sessions: Sessions = new Sessions({
   },
   onEnded: () => void queryClient.invalidateQueries({ queryKey: keys.conversations }),
 });
+
+/** Somebody signed in or out: nothing of whoever was there before is kept. */
+export function setPerson(person: Person | null): void {
+  queryClient.setQueryData(keys.me, person);
+  queryClient.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== keys.me[0] });
+  sessions.clear();
+}
 
 const remote = new RemotePlugins(pluginManager, { frame: framedPlugin });
 

@@ -1,7 +1,7 @@
 import { type FormEvent, useState } from "react";
 import { ApiError } from "@/api/http";
 import * as studio from "@/api/studio";
-import { keys, queryClient } from "@/app/wiring";
+import { setPerson } from "@/app/wiring";
 import { Logo } from "@/ui/Logo";
 import { Spinner } from "@/ui/states";
 
@@ -14,9 +14,7 @@ export function LoginPage() {
     setBusy(true);
     setError(undefined);
     try {
-      const person = await studio.login(String(form.get("username")), String(form.get("password")));
-      queryClient.clear();
-      queryClient.setQueryData(keys.me, person);
+      setPerson(await studio.login(String(form.get("username")), String(form.get("password"))));
     } catch (failure) {
       setError(reason(failure));
       setBusy(false);
