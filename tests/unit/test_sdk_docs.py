@@ -47,7 +47,7 @@ def test_the_manifest_reference_is_a_manifest(tmp_path: Path) -> None:
     metadata = read_manifest(tmp_path / "plugin.toml")
     assert metadata.id == "web-search"
     assert metadata.limits == {field.name: field.default for field in fields(Limits)}
-    assert metadata.dependencies == ["http-cache>=1.2,<2"]
+    assert [one.replace(" ", "") for one in metadata.dependencies] == ["http-cache>=1.2,<2"]
 
 
 def test_every_python_block_compiles() -> None:
