@@ -9,6 +9,9 @@ from plugins_app.api.assets import plugin_asset
 from plugins_app.api.pages import page
 from plugins_app.api.problems import bad_request, server_error
 
+admin.site.site_header = admin.site.site_title = "AI Chat Studio"
+admin.site.index_title = "Administration"
+
 __all__ = ["handler400", "handler500", "urlpatterns"]
 
 handler400 = bad_request

@@ -104,7 +104,7 @@ class PluginAdmin(admin.ModelAdmin):
 
     @admin.display(description="permissions")
     def permissions(self, plugin: Any) -> str:
-        return "granted below" if plugin.card["permissions"]["asked"] else "It asks for nothing."
+        return "It asks for nothing."
 
     @admin.display(description="serving")
     def where(self, plugin: Any) -> SafeString | str:
@@ -121,7 +121,7 @@ class PluginAdmin(admin.ModelAdmin):
         sections: list[Any] = [(None, {"fields": ("state", "about", "error", "where")})]
         if form and "config" in form.fields:
             sections.append(("Configuration", {"fields": ("config",), "classes": ("plugin-config",)}))
-        permissions = ("permissions", "granted") if form and "granted" in form.fields else ("permissions",)
+        permissions = ("granted",) if form and "granted" in form.fields else ("permissions",)
         return [*sections, ("Permissions", {"fields": permissions})]
 
     # where it comes from
@@ -188,13 +188,13 @@ class PluginAdmin(admin.ModelAdmin):
         try:
             result = change()
         except StudioError as error:
-            words = f"{plugin_id}: {error.title}. {error.detail} {error.hint}".strip()
+            words = f"“{plugin_id}”: {error.title}. {error.detail} {error.hint}".strip()
             messages.error(request, words)
             return
         if result.settled:
-            messages.success(request, f"{plugin_id} {done}.")
+            messages.success(request, f"“{plugin_id}” {done}.")
         else:
-            messages.warning(request, f"{plugin_id}: the change is under way; its state tells when it is done.")
+            messages.warning(request, f"“{plugin_id}”: the change is under way; its state tells when it is done.")
 
     @method_decorator(csrf_protect)
     def changeform_view(

@@ -8,7 +8,7 @@ __all__ = ["PluginEnvironment"]
 
 
 class PluginEnvironment(models.Model):
-    """One environment, on this machine's disk under `STUDIO_ENVS/<key>`, shared by every plugin that asks for the same."""
+    """One environment on this machine's disk, `STUDIO_ENVS/<key>`; plugins that ask for the same share it."""
 
     class Status(models.TextChoices):
         PENDING = "pending", "pending"

@@ -162,7 +162,7 @@ def _metadata(data: dict[str, Any], folder: Path) -> PluginMetadata:
 
 
 def _requirement(plugin_id: str, versions: str) -> str:
-    return plugin_id if versions.strip() in ("", "*") else f"{plugin_id}{versions.strip()}"
+    return plugin_id if versions.strip() in ("", "*") else f"{plugin_id} {versions.strip()}"
 
 
 def _schema(schema: str | dict[str, Any], folder: Path) -> dict[str, Any]:

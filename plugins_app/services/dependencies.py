@@ -19,7 +19,7 @@ from .errors import StudioError
 __all__ = ["SDK_VERSION", "Dependency", "check_compat", "dependencies_of", "dependents_of", "fits", "load_order"]
 
 SDK_VERSION = "1.0"
-_REQUIREMENT = re.compile(r"\s*([a-z0-9_-]+?)\s*((?:[<>=!~^].*)?)$", re.DOTALL)
+_REQUIREMENT = re.compile(r"\s*([a-z0-9]+(?:[-_][a-z0-9]+)*)\s*((?:[<>=!~^]|(?<=\s)\d).*)?$", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ def _parsed(metadata: Mapping[str, Any], key: str, optional: bool) -> Iterator[D
     for text in metadata.get(key) or []:
         match = _REQUIREMENT.match(str(text))
         name, versions = match.groups() if match else (str(text), "")
-        yield Dependency(name.replace("_", "-"), versions.strip(), optional)
+        yield Dependency(name.replace("_", "-"), (versions or "").strip(), optional)
 
 
 def fits(version: str, versions: str) -> bool:

@@ -187,12 +187,17 @@ def _give_up(changes: list[Change], failed: Change, error: dict[str, Any]) -> No
     serving = _serving_words(failed.plugin_id)
     raise StudioError(
         error.get("code") or "load_failed",
-        f"{str(error.get('detail') or 'The plugin did not start.').rstrip()} {serving}",
+        f"{_sentence(error.get('detail') or 'The plugin did not start.')} {serving}",
         hint=error.get("hint") or "",
         errors=error.get("errors"),
         traceback=error.get("traceback"),
         extra={"plugin_id": failed.plugin_id, "generation": failed.generation},
     )
+
+
+def _sentence(text: str) -> str:
+    text = text.strip()
+    return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 def _serving_words(plugin_id: str) -> str:
