@@ -17,7 +17,7 @@ from aichat.chat.live import parse_event_id
 from aichat.chat.studio import ChatStudio
 from plugins_app.services.errors import StudioError
 
-__all__ = ["chat_app", "close_chat", "current_studio", "is_chat_route"]
+__all__ = ["chat_app", "close_chat", "current_studio", "is_chat_route", "use_studio"]
 
 _log = logging.getLogger(__name__)
 _studios: WeakKeyDictionary[asyncio.AbstractEventLoop, ChatStudio] = WeakKeyDictionary()
@@ -73,10 +73,12 @@ class _Watched:
 
 def current_studio() -> ChatStudio:
     """The chat of the running event loop, made when first asked for."""
-    loop = asyncio.get_running_loop()
-    studio = _studios.get(loop)
-    if studio is None:
-        studio = _studios[loop] = ChatStudio()
+    return _studios.get(asyncio.get_running_loop()) or use_studio(ChatStudio())
+
+
+def use_studio(studio: ChatStudio) -> ChatStudio:
+    """Make `studio` the chat of the running event loop."""
+    _studios[asyncio.get_running_loop()] = studio
     return studio
 
 

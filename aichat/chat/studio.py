@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 from uuid import UUID
 
@@ -20,7 +20,7 @@ from aichat.chat.live import PING, LiveAnswer, encode_event
 from aichat.chat.middlewares import NoChunkHook
 from aichat.chat.models import Message
 from aichat.chat.pipeline import Pipeline
-from aichat.chat.plan import ChatRequest, Tool
+from aichat.chat.plan import ChatRequest, Plugins, Tool
 from aichat.chat.planning import Catalog, make_plan
 from aichat.chat.relay import Relay
 from aichat.chat.threads import DatabaseThreads
@@ -29,7 +29,9 @@ from plugins_app.sdk import PluginType
 from plugins_app.selectors.registry import Registry, RegistryReader
 from plugins_app.services.hostcalls import HostCalls
 
-__all__ = ["ChatStudio"]
+__all__ = ["ChatStudio", "call_plugins"]
+
+MakeCalls = Callable[[Registry, dict[str, Any] | None], Plugins]
 
 #: How many ended answers are kept for readers who come back at once; later ones find the stored message.
 _KEPT_ENDED = 64
@@ -39,7 +41,9 @@ _LOOK_AGAIN_S = 5.0
 class ChatStudio:
     """Answers chats, and lets everyone who may follow and cancel them."""
 
-    def __init__(self) -> None:
+    def __init__(self, make_calls: MakeCalls | None = None) -> None:
+        """`make_calls` is how plugins are called on behalf of a user: over their sockets, unless a test says else."""
+        self._calls = make_calls or call_plugins
         self.threads = DatabaseThreads()
         self.authenticator = Authenticator(self.threads)
         self.registry = RegistryReader()
@@ -87,10 +91,7 @@ class ChatStudio:
             selectors.conversation_get(user_id=user.id, conversation_id=conversation_id)
         return self.registry.read()
 
-    def _calls(self, registry: Registry, user: dict[str, Any] | None, chain: tuple[str, ...] = ()) -> UserCalls:
-        return UserCalls(runtime.async_client(), registry, user=user, host=HostCalls().answer_async, chain=chain)
-
-    async def _tools(self, body: ChatBody, registry: Registry, calls: UserCalls) -> dict[str, Tool]:
+    async def _tools(self, body: ChatBody, registry: Registry, calls: Plugins) -> dict[str, Tool]:
         serving = {plugin.id: plugin for plugin in registry.of_type(PluginType.TOOL)}
         if body.tools == "auto":
             return await self._catalog.tools(serving.values(), calls)
@@ -163,6 +164,11 @@ class ChatStudio:
         await asyncio.gather(*(run.task for run in list(self._runs.values())), return_exceptions=True)
         await self._relay.close()
         await asyncio.get_running_loop().run_in_executor(None, self.threads.close)
+
+
+def call_plugins(registry: Registry, user: dict[str, Any] | None) -> Plugins:
+    """Calling plugins over their sockets, as `user`; what they ask of the studio is answered as the same user."""
+    return UserCalls(runtime.async_client(), registry, user=user, host=HostCalls().answer_async)
 
 
 def _start_data(start: services.AnswerStart, model: str, generation: int | None) -> dict[str, Any]:
