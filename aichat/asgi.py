@@ -6,28 +6,15 @@ import os
 from typing import Any
 
 import django
-from asgiref.sync import sync_to_async
-from django.core.handlers.asgi import ASGIHandler
-from django.http import HttpRequest, HttpResponseBase
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "aichat.settings")
 django.setup(set_prefix=False)
 
 from aichat.chat.http import Receive, Scope, Send  # noqa: E402
 from aichat.chat.routes import chat_app, close_chat, is_chat_route  # noqa: E402 - needs the apps
+from aichat.handler import PooledDjango  # noqa: E402 - needs the apps
 
-
-class ThreadedDjango(ASGIHandler):
-    """Django's handler with the whole sync stack in one thread: a hop per request instead of one per middleware."""
-
-    def load_middleware(self, is_async: bool = False) -> None:
-        super().load_middleware(is_async=False)
-
-    async def get_response_async(self, request: HttpRequest) -> HttpResponseBase:
-        return await sync_to_async(self.get_response, thread_sensitive=True)(request)
-
-
-_django: Any = ThreadedDjango()  # its stubs know narrower types for scope and send than the servers have
+_django: Any = PooledDjango()  # its stubs know narrower types for scope and send than the servers have
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
@@ -47,6 +34,7 @@ async def _lifespan(receive: Receive, send: Send) -> None:
         message = await receive()
         if message["type"] == "lifespan.shutdown":
             await close_chat()
+            _django.close()
         await send({"type": f"{message['type']}.complete"})
         if message["type"] == "lifespan.shutdown":
             return

@@ -74,6 +74,7 @@ TEMPLATES = [
 
 _DATABASE: dict[str, Any] = dict(dj_database_url.parse(ENVIRONMENT.database_url))
 if _DATABASE["ENGINE"] == "django.db.backends.sqlite3":
+    _DATABASE["CONN_MAX_AGE"] = 300  # the web server's threads live long: each keeps its connection
     # IMMEDIATE: a transaction that will write waits for its turn at the start, where waiting is safe.
     _DATABASE["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",

@@ -11,9 +11,10 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from email.message import Message
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ class Response:
     """An HTTP answer, whatever its status."""
 
     status: int
-    headers: Mapping[str, str]
+    headers: Message
     body: bytes
 
     @property
@@ -64,10 +65,10 @@ class Client:
         request = urllib.request.Request(self.url + path, data=data, headers=headers, method=method)
         try:
             with urllib.request.urlopen(request, timeout=timeout) as answer:
-                return Response(answer.status, dict(answer.headers), answer.read())
+                return Response(answer.status, answer.headers, answer.read())
         except urllib.error.HTTPError as error:
             with error:
-                return Response(error.code, dict(error.headers), error.read())
+                return Response(error.code, error.headers, error.read())
 
     def get(self, path: str, **kwargs: Any) -> Response:
         """GET `path`."""

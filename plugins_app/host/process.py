@@ -27,7 +27,7 @@ from .template import Template, TemplateGoneError
 __all__ = ["PluginProcess", "StartError", "adopt", "start"]
 
 #: Beyond the plugin's own limit: the time for import and a blocked loop to be noticed, in seconds.
-_START_MARGIN = 5.0
+_START_MARGIN = 2.0
 _BACKLOG = 1024
 _STATUS_PATIENCE = 0.1
 

@@ -1,0 +1,92 @@
+"""Django behind ASGI with one thread hop per request.
+
+Django's own handler hops to a thread several times for each request (each signal, each middleware, the view, the close)
+and opens a thread and a database connection anew each time. Here the whole of it runs in one go in a pool of threads
+that keep their connection; docs/decisions.md has the figures.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import io
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from asgiref.sync import ThreadSensitiveContext
+from django.core.exceptions import RequestAborted
+from django.core.handlers.asgi import ASGIHandler, get_script_prefix
+from django.core.signals import request_started
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.urls import set_script_prefix
+
+__all__ = ["PooledDjango"]
+
+_T = TypeVar("_T")
+
+#: A waiting `load` or a long execution keeps its thread, so there are many; an idle one costs little.
+THREADS = 128
+
+
+class PooledDjango(ASGIHandler):
+    """The sync stack (middleware, views, signals) of one request, run whole in one thread."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="django")
+
+    def load_middleware(self, is_async: bool = False) -> None:
+        super().load_middleware(is_async=False)
+
+    def close(self) -> None:
+        """Let the threads end. Requests under way finish."""
+        self._pool.shutdown(wait=False)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        try:
+            body = await self.read_body(receive)
+        except RequestAborted:
+            return
+        with body:
+            response = await self._in_thread(lambda: self._respond(scope, body))
+            if response.streaming:
+                await self._stream(response, receive, send)
+            else:
+                await self.send_response(response, send)
+
+    def _respond(self, scope: Any, body: io.IOBase) -> HttpResponseBase:
+        set_script_prefix(get_script_prefix(scope))
+        request_started.send(sender=self.__class__, scope=scope)
+        request, response = self.create_request(scope, body)
+        if request is not None:
+            response = self._answer(request)
+        assert response is not None
+        if not response.streaming:
+            response.close()  # what it holds is complete; this sends request_finished, in the right thread
+        return response
+
+    def _answer(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        response._handler_class = self.__class__  # type: ignore[attr-defined]  # whom request_finished names as sender
+        return response
+
+    async def _stream(self, response: HttpResponseBase, receive: Any, send: Any) -> None:
+        """Send piece by piece, until the end or until the client has gone."""
+        async with ThreadSensitiveContext():
+            gone = asyncio.ensure_future(receive())
+            sending = asyncio.ensure_future(self.send_response(response, send))
+            try:
+                await asyncio.wait((gone, sending), return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                gone.cancel()
+                sending.cancel()
+                outcome = (await asyncio.gather(gone, sending, return_exceptions=True))[1]
+                await self._in_thread(response.close)
+            if isinstance(outcome, Exception):
+                raise outcome
+
+    async def _in_thread(self, work: Callable[[], _T]) -> _T:
+        context = contextvars.copy_context()
+        return await asyncio.get_running_loop().run_in_executor(self._pool, context.run, work)
