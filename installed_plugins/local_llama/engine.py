@@ -83,7 +83,7 @@ def _server(weights: Path, threads: int, context_window: int) -> Any:
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
     params.cache_ram_mib = 128  # prompts kept for the next turn; llama.cpp's own default is 8 GiB
     params.ctx_shift = False  # too long is an error, not a conversation whose beginning is silently forgotten
-    params.warmup = False
+    params.warmup = True  # a first token now, rather than a slow one in somebody's first answer
     params.verbosity = 1
     # It listens on the loopback interface whether we want it or not: nobody else shall know the key.
     params.ui = False
