@@ -1,28 +1,27 @@
-"""Run the measurements: `python -m tests.bench [NAME...]`, all of them when none is named."""
+"""`python -m tests.bench [calls] [studio]`: run the benches and print their tables."""
 
-import importlib
-import pkgutil
+from __future__ import annotations
+
+import platform
 import sys
-import time
-from collections.abc import Sequence
 
-import tests.bench
+import psutil
+
+from tests.bench import calls, studio
+
+BENCHES = {"calls": calls.run, "studio": studio.run}
 
 
-def main(names: Sequence[str]) -> int:
-    """Run each module's `main()`, one after another: together they would measure each other."""
-    known = [module.name for module in pkgutil.iter_modules(tests.bench.__path__) if module.name.startswith("bench_")]
-    wanted = [f"bench_{name.removeprefix('bench_')}" for name in names] or known
-    if unknown := sorted(set(wanted) - set(known)):
-        print(f"There is no {', '.join(unknown)}. There are: {', '.join(known)}", file=sys.stderr)
-        return 2
-    for name in wanted:
-        print(f"\n━━ {name.removeprefix('bench_')} ━━", flush=True)
-        started = time.monotonic()
-        importlib.import_module(f"tests.bench.{name}").main()
-        print(f"({time.monotonic() - started:.0f} s)", flush=True)
-    return 0
+def main() -> None:
+    """Run those named, or all."""
+    chosen = sys.argv[1:] or list(BENCHES)
+    unknown = [name for name in chosen if name not in BENCHES]
+    if unknown:
+        sys.exit(f"no bench called {', '.join(unknown)}; there are: {', '.join(BENCHES)}")
+    print(f"CPython {platform.python_version()}, Linux {platform.release().split('-')[0]}, {psutil.cpu_count()} cores")
+    for name in chosen:
+        BENCHES[name]()
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main()
