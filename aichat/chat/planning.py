@@ -39,7 +39,7 @@ class Catalog:
 
     async def models_of(self, provider: ServingPlugin, calls: Plugins, max_age: float = _MODELS_MAX_AGE_S) -> list[Any]:
         """The models one provider has; none when it cannot say."""
-        key = (provider.id, provider.generation)
+        key = _key(provider, self._models)
         kept = self._models.get(key)
         if kept is not None and time.monotonic() - kept[0] < max_age:
             return kept[1]
@@ -74,7 +74,7 @@ class Catalog:
         return {tool.name: tool for tool in tools}
 
     async def _actions_of(self, plugin: ServingPlugin, calls: Plugins) -> list[dict[str, Any]]:
-        key = (plugin.id, plugin.generation)
+        key = _key(plugin, self._actions)
         if key not in self._actions:
             actions = await _ask(plugin, "get_actions", "name", calls)
             if actions is None:
@@ -154,6 +154,13 @@ async def _ask(plugin: ServingPlugin, method: str, named_by: str, calls: Plugins
         _log.warning("%s of %s returned no list of dicts with %r", method, plugin.id, named_by)
         return None
     return answer
+
+
+def _key(plugin: ServingPlugin, kept: dict[_Key, Any]) -> _Key:
+    """What is known of a plugin goes by its generation; while its process restarts, what was known before holds."""
+    if plugin.generation is None:
+        return next((key for key in kept if key[0] == plugin.id), (plugin.id, None))
+    return plugin.id, plugin.generation
 
 
 def _forget(kept: dict[_Key, Any], plugin_id: str) -> None:

@@ -36,8 +36,8 @@ class ServingPlugin:
 class Registry:
     """A consistent look at all plugins of a node.
 
-    `serving` can be called now. `expected` are those and the ones that should serve but crashed: a middleware that is
-    down must not be left out as if it had been unloaded.
+    `serving` can be called, at the latest when their process has been restarted. `expected` are those and the ones
+    that crashed too often: a middleware that is down must not be left out as if it had been unloaded.
     """
 
     serving: Mapping[str, ServingPlugin]
@@ -103,10 +103,10 @@ class RegistryReader:
             plugin = self._plugin(row, instance)
             if plugin is None or instance is None:
                 continue
-            if instance["state"] != PluginState.ERROR and plugin.generation is not None:
-                serving[plugin.id] = plugin
             if plugin.generation is not None or instance["attempted"] >= row["desired__generation"]:
                 expected[plugin.id] = plugin
+                if instance["state"] != PluginState.ERROR:
+                    serving[plugin.id] = plugin
         registry = Registry(serving, expected, states)
         self._kept = (time.monotonic(), registry)
         return registry

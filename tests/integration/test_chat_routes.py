@@ -27,7 +27,9 @@ from tests.unit.chat_fakes import FakePlugins, call_chunk, end_chunk, text_chunk
 HI = {"model": "echo/one", "message": "hi"}
 
 
-def add_plugin(plugin_id: str, kind: str, *, state: str = "active", wanted: bool = True, **metadata: Any) -> None:
+def add_plugin(
+    plugin_id: str, kind: str, *, state: str = "active", wanted: bool = True, attempted: int = 1, **metadata: Any
+) -> None:
     """A plugin as the host leaves it in the database."""
     plugin = Plugin.objects.create(id=plugin_id, generation=1)
     about = {"id": plugin_id, "name": plugin_id, "plugin_type": kind, **metadata}
@@ -35,7 +37,7 @@ def add_plugin(plugin_id: str, kind: str, *, state: str = "active", wanted: bool
     release = PluginRelease.objects.create(plugin=plugin, generation=1, version=version, cause="load")
     Plugin.objects.filter(pk=plugin_id).update(version=version, desired=release if wanted else None)
     serves = {"generation": 1, "digest": version.digest} if state == "active" else {}
-    PluginInstance.objects.create(plugin=plugin, node="local", state=state, attempted=1, **serves)
+    PluginInstance.objects.create(plugin=plugin, node="local", state=state, attempted=attempted, **serves)
 
 
 @pytest.fixture(autouse=True)
@@ -385,7 +387,7 @@ REFUSED = [
 def others(provider: None) -> None:
     add_plugin("off", "provider", state="inactive", wanted=False)
     add_plugin("dead", "provider", state="error")
-    add_plugin("young", "provider", state="loading")
+    add_plugin("young", "provider", state="loading", attempted=0)
     add_plugin("tool", "tool")
 
 
