@@ -67,8 +67,7 @@ def make_venv() -> None:
         say("making .venv")
         shutil.rmtree(VENV, ignore_errors=True)
         run(sys.executable, "-m", "venv", VENV)
-    STAMPS.mkdir(exist_ok=True)
-    (STAMPS / "place").write_text(str(VENV))
+    done("place", str(VENV))
 
 
 def get_venv_module() -> None:
@@ -161,6 +160,7 @@ def is_done(step: str, key: str) -> bool:
 
 def done(step: str, key: str) -> None:
     """Note that a step was done with this key."""
+    STAMPS.mkdir(exist_ok=True)
     (STAMPS / step.replace("/", "-")).write_text(key)
 
 
