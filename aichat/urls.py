@@ -18,6 +18,7 @@ handler400 = bad_request
 handler500 = server_error
 
 urlpatterns = [
+    path("api/", include("aichat.chat.urls")),  # before the plugins': theirs end with "nothing is here"
     path("api/", include("plugins_app.api.urls")),
     path("plugin-assets/<str:plugin_id>/<str:digest>/<path:path>", plugin_asset),
     path("admin/", admin.site.urls),
