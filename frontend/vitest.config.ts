@@ -4,7 +4,14 @@ import { defineConfig } from "vitest/config";
 
 export default defineConfig({
   plugins: [react()],
-  resolve: { alias: { "@": resolve(import.meta.dirname, "src") } },
+  resolve: {
+    alias: {
+      "@": resolve(import.meta.dirname, "src"),
+      // For bundled UI plugins, which lie outside this folder: in the browser the import map does this.
+      react: resolve(import.meta.dirname, "node_modules/react"),
+    },
+  },
+  server: { fs: { allow: [resolve(import.meta.dirname, "..")] } },
   test: {
     environment: "happy-dom",
     include: ["src/**/*.test.{ts,tsx}"],

@@ -16,6 +16,7 @@ const EVENTS = [
 
 const FIRST_WAIT_MS = 1_000;
 const LONGEST_WAIT_MS = 30_000;
+const HIDDEN_MS = 60_000;
 
 export interface LifecycleListeners {
   readonly onEvent: (event: LifecycleEvent) => void;
@@ -30,6 +31,7 @@ export interface LifecycleListeners {
 export function followLifecycle({ onEvent, onOpen }: LifecycleListeners): Undo {
   let source: EventSource | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
+  let resting: ReturnType<typeof setTimeout> | undefined;
   let wait = FIRST_WAIT_MS;
   const open = () => {
     source = new EventSource("/api/plugins/events");
@@ -48,9 +50,24 @@ export function followLifecycle({ onEvent, onOpen }: LifecycleListeners): Undo {
       });
     }
   };
-  open();
-  return () => {
+  const close = () => {
     clearTimeout(timer);
     source?.close();
+  };
+  // A browser has six connections per server: tabs nobody looks at must not hold them all.
+  const onVisibility = () => {
+    clearTimeout(resting);
+    if (document.hidden) resting = setTimeout(close, HIDDEN_MS);
+    else if (source?.readyState === EventSource.CLOSED) {
+      close();
+      open();
+    }
+  };
+  document.addEventListener("visibilitychange", onVisibility);
+  open();
+  return () => {
+    document.removeEventListener("visibilitychange", onVisibility);
+    clearTimeout(resting);
+    close();
   };
 }

@@ -32,8 +32,11 @@ export async function models(signal?: AbortSignal): Promise<readonly Model[]> {
   return (await get<{ data: readonly Model[] }>("/api/models", signal)).data;
 }
 
-export const conversations = (signal?: AbortSignal) =>
-  all<Conversation>("/api/conversations?page_size=100", signal);
+export async function conversations(search: string, signal?: AbortSignal): Promise<readonly Conversation[]> {
+  const query = new URLSearchParams({ page_size: "100", ...(search && { search }) });
+  return (await get<Page<Conversation>>(`/api/conversations?${query}`, signal)).results;
+}
+
 export const conversation = (id: string, signal?: AbortSignal) =>
   get<ConversationDetail>(`/api/conversations/${encodeURIComponent(id)}`, signal);
 export const renameConversation = (id: string, title: string) =>

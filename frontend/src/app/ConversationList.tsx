@@ -1,5 +1,5 @@
 import { MoreHorizontal } from "lucide-react";
-import { type FormEvent, useRef, useState } from "react";
+import { type FormEvent, useDeferredValue, useRef, useState } from "react";
 import { Link, useLocation } from "wouter";
 import * as studio from "@/api/studio";
 import type { Conversation } from "@/api/types";
@@ -13,11 +13,11 @@ import { useConversations, usePluginList } from "./queries";
 import { keys, queryClient, sessions } from "./wiring";
 
 export function ConversationList({ filter }: { filter: string }) {
-  const { data, isPending, isError, error, refetch } = useConversations();
+  const wanted = useDeferredValue(filter.trim().toLowerCase());
+  const { data, isPending, isError, error, refetch } = useConversations(wanted);
   const hidden = useReadable(hiddenConversations);
   if (isPending) return <ListSkeleton />;
   if (isError) return <Problem error={error} onRetry={() => void refetch()} />;
-  const wanted = filter.trim().toLowerCase();
   const visible = data.filter(({ id, title }) => !hidden.has(id) && title.toLowerCase().includes(wanted));
   if (visible.length === 0) {
     return (
@@ -83,7 +83,7 @@ function ConversationItem({ conversation: { id, title } }: { conversation: Conve
         items={[
           { label: "Rename", run: () => setRenaming(true) },
           ...exports.map((plugin) => ({
-            label: `Export: ${plugin.name}`,
+            label: `Export as ${plugin.name.replace(/ export$/i, "")}`,
             run: () => window.location.assign(studio.exportUrl(id, plugin.id)),
           })),
           { label: "Delete", run: remove, danger: true },

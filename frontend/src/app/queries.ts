@@ -1,4 +1,4 @@
-import { useQuery } from "@tanstack/react-query";
+import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { ApiError } from "@/api/http";
 import * as studio from "@/api/studio";
 import { keys } from "./wiring";
@@ -24,6 +24,11 @@ export function usePluginList() {
   return useQuery({ queryKey: keys.plugins, queryFn: ({ signal }) => studio.plugins(signal) });
 }
 
-export function useConversations() {
-  return useQuery({ queryKey: keys.conversations, queryFn: ({ signal }) => studio.conversations(signal) });
+/** The latest ones; a search looks through all. What is on the screen stays until the new list is there. */
+export function useConversations(search = "") {
+  return useQuery({
+    queryKey: [...keys.conversations, search],
+    queryFn: ({ signal }) => studio.conversations(search, signal),
+    placeholderData: keepPreviousData,
+  });
 }

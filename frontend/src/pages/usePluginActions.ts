@@ -43,9 +43,18 @@ export function usePluginActions({ id, name, dependents, permissions }: Plugin) 
     else if (error) toastError(`${name} was not loaded.`, error);
   };
 
+  const loadAll = async (ids: readonly string[]) => {
+    const loads = await Promise.allSettled(ids.map((other) => studio.loadPlugin(other)));
+    refreshPlugins();
+    const failed = loads.find((one) => one.status === "rejected");
+    if (failed) toastError("Not all of them were loaded again.", failed.reason);
+  };
+
   const unload = async (cascade = false) => {
     setBlockers(undefined);
-    const undo = { label: "Undo", run: () => void load() };
+    // Loading those that needed it loads it as well.
+    const others = cascade ? (blockers ?? []) : [];
+    const undo = { label: "Undo", run: () => void (others.length > 0 ? loadAll(others) : load()) };
     const error = await run(
       "unloading",
       () => studio.unloadPlugin(id, cascade),
