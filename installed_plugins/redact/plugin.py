@@ -31,11 +31,14 @@ class Redact(MiddlewarePlugin):
         self._streams: OrderedDict[StreamKey, Stream] = OrderedDict()
         return True
 
-    async def before_request(self, request: dict[str, Any]) -> dict[str, Any]:
-        """The request with redacted messages; everything else stays as it is."""
+    def before_request(self, request: dict[str, Any]) -> dict[str, Any]:
+        """The request with redacted messages; everything else stays as it is.
+
+        Not async: a long conversation takes a while to look through, and in a thread it keeps nobody else waiting.
+        """
         return request | {"messages": [self._message(message) for message in request.get("messages") or []]}
 
-    async def after_response(self, response: dict[str, Any]) -> dict[str, Any]:
+    def after_response(self, response: dict[str, Any]) -> dict[str, Any]:
         """The answer, redacted when that is wanted."""
         if not self._responses:
             return response

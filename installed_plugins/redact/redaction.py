@@ -14,16 +14,16 @@ __all__ = ["MAX_HELD", "Redactor", "Stream"]
 MAX_HELD = 8192
 _ROUNDS = 4
 
-# What may be the beginning of something private, at the end of a text. Words of other scripts are held only as far as
-# an address reaches, so that languages without spaces still stream.
+# What may be the beginning of something private, at the end of a text, and how far back that can be. Words of other
+# scripts are held only as far as an address reaches, so that languages without spaces still stream.
 _MAY_GO_ON = [
-    re.compile(r"[!-~]+\Z"),
-    re.compile(r"[\w.+%\-@]{1,64}\Z"),
-    re.compile(r"[+(]?\d[\d \u00a0().\-–/]{0,48}\Z"),
-    re.compile(r"\b[A-Z]{2}\d{2}[A-Z0-9 ]{0,40}\Z"),
-    re.compile(r"\b[Bb]earer(?: [!-~]*)?\Z"),
-    re.compile(r"-----BEGIN[A-Z \-]{0,40}\Z"),
-    re.compile(r"\b(?i:tele(?:fon|phone)|tel|phone|mobile|mobil|handy|fax)[ .:\w()+\-/]{0,40}\Z"),
+    (re.compile(r"(?<![!-~])[!-~]+\Z"), MAX_HELD),
+    (re.compile(r"[\w.+%\-@]{1,64}\Z"), 64),
+    (re.compile(r"[+(]?\d[\d \u00a0().\-–/]{0,48}\Z"), 50),
+    (re.compile(r"\b[A-Z]{2}\d{2}[A-Z0-9 ]{0,40}\Z"), 44),
+    (re.compile(r"\b[Bb]earer(?: [!-~]*)?\Z"), MAX_HELD),
+    (re.compile(r"-----BEGIN[A-Z \-]{0,40}\Z"), 50),
+    (re.compile(r"\b(?i:tele(?:fon|phone)|tel|phone|mobile|mobil|handy|fax)[ .:\w()+\-/]{0,40}\Z"), 50),
 ]
 
 
@@ -98,8 +98,9 @@ class Stream:
 
     def _cut(self, text: str) -> int:
         """Everything before is settled."""
-        window = max(0, len(text) - MAX_HELD)
-        starts = [match.start() for pattern in _MAY_GO_ON if (match := pattern.search(text, window))]
+        starts = [
+            match.start() for pattern, reach in _MAY_GO_ON if (match := pattern.search(text, max(0, len(text) - reach)))
+        ]
         cut = min(starts, default=len(text))
         # Never through something private: what reaches over the cut, or to the end, is held as a whole.
         for start, end, _ in self._redactor.find(text):

@@ -113,7 +113,7 @@ async def test_a_plugin_is_ready_unless_it_says_otherwise() -> None:
     plugin = BasePlugin()
     assert await plugin.initialize() is True
     assert await plugin.validate_config() is True
-    assert await plugin.shutdown() is None
+    await plugin.shutdown()
     with pytest.raises(NotImplementedError, match=r"metadata.*plugin\.toml"):
         _ = plugin.metadata
 

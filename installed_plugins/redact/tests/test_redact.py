@@ -117,7 +117,7 @@ def test_a_stream_goes_on_between_words_and_holds_back_only_so_much() -> None:
     assert stream.feed("te 日本語のテキスト。") == "write 日本語のテキスト。"
     stream = Stream(ALL)
     shown = sum(len(stream.feed("x" * 1024)) for _ in range(2 * MAX_HELD // 1024))
-    assert shown == MAX_HELD
+    assert shown >= MAX_HELD
 
 
 async def test_requests_are_redacted_in_text_and_parts_and_otherwise_unchanged() -> None:
