@@ -1,4 +1,4 @@
-"""Conversations in the admin: to be found and deleted, never to be rewritten, their content not shown in lists."""
+"""Conversations in the admin: whose, how many, how they ended; what was said is nobody's but the user's."""
 
 from __future__ import annotations
 
@@ -22,23 +22,24 @@ class _ReadOnly:
 
 
 class MessageInline(_ReadOnly, admin.TabularInline):
-    """What was said."""
+    """When which model answered, and how that ended."""
 
     model = Message
-    fields = readonly_fields = ("position", "role", "status", "model", "generation", "content", "created_at")
+    fields = readonly_fields = ("position", "role", "status", "model", "generation", "duration_ms", "created_at")
     extra = 0
     can_delete = False
+    show_change_link = False
 
 
 @admin.register(Conversation)
 class ConversationAdmin(_ReadOnly, admin.ModelAdmin):
     """All users' conversations, for those who may see them."""
 
-    list_display = ("title", "user", "message_count", "created_at", "updated_at")
-    search_fields = ("title", "user__username")
+    list_display = ("id", "user", "message_count", "created_at", "updated_at")
+    search_fields = ("user__username",)
     date_hierarchy = "updated_at"
     list_select_related = ("user",)
-    readonly_fields = ("user", "title", "created_at", "updated_at")
+    fields = readonly_fields = ("id", "user", "created_at", "updated_at")
     inlines = (MessageInline,)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Conversation]:

@@ -27,7 +27,7 @@ class Conversation(models.Model):
         indexes = (models.Index(fields=("user", "-updated_at"), name="conversations_of_user"),)
 
     def __str__(self) -> str:
-        return self.title or str(self.id)
+        return str(self.id)  # not the title: logs and the admin show this
 
 
 class Message(models.Model):
@@ -71,7 +71,7 @@ class Message(models.Model):
         constraints = (models.UniqueConstraint(fields=("conversation", "position"), name="one_message_per_position"),)
 
     def __str__(self) -> str:
-        return f"{self.role} #{self.position}: {self.content[:40]}"
+        return f"{self.role} #{self.position} of {self.conversation_id}"
 
     def is_running(self, now: datetime | None = None) -> bool:
         """Whether some process is still answering; one whose lease ran out has died with its process."""
