@@ -15,6 +15,7 @@ from aichat.chat.answering import AnswerRun
 from aichat.chat.auth import Authenticator, ChatUser
 from aichat.chat.bodies import ChatBody
 from aichat.chat.calling import UserCalls
+from aichat.chat.completion import Question, complete
 from aichat.chat.errors import ChatError
 from aichat.chat.live import PING, LiveAnswer, encode_event
 from aichat.chat.middlewares import NoChunkHook
@@ -111,6 +112,11 @@ class ChatStudio:
         self._ended[live.message_id] = live
         while len(self._ended) > _KEPT_ENDED:
             self._ended.popitem(last=False)
+
+    async def complete(self, question: Question) -> dict[str, Any]:
+        """Answer a plugin's own question to a model; nothing of it is stored."""
+        registry = await self.threads.run(self.registry.current)
+        return await complete(question, registry, self._calls(registry, question.user))
 
     async def cancel(self, user: ChatUser, conversation_id: UUID) -> str:
         """End the answer under way, whichever process writes it; return its message id."""
