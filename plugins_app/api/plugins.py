@@ -231,7 +231,7 @@ class PluginViewSet(StudioViewSet):
 
     def _page(self, *, loaded_only: bool) -> Response:
         catalogue = Catalogue()
-        cards = [catalogue.card(plugin, operator=self.is_operator) for plugin in catalogue.plugins.values()]
+        cards = [catalogue.card(plugin, operator=self.is_operator) for plugin in catalogue.found]
         wanted = [card for card in cards if self._is_wanted(card, loaded_only)]
         page = self.paginate_queryset(wanted)  # type: ignore[arg-type]  # a list is paged like a queryset
         return self.get_paginated_response(PluginSerializer(page, many=True).data)
@@ -250,7 +250,7 @@ class PluginViewSet(StudioViewSet):
 
     def _card(self, plugin_id: str) -> dict[str, Any]:
         catalogue = Catalogue()
-        if plugin_id not in catalogue.plugins:
+        if plugin_id not in catalogue.plugins or catalogue.plugins[plugin_id].is_removed:
             raise why_not_loaded(plugin_id)
         card = catalogue.card(catalogue.plugins[plugin_id], operator=self.is_operator)
         return dict(PluginSerializer(card).data)

@@ -94,8 +94,8 @@ def _detail(error: Exception, code: str) -> str:
 
 def _headers(error: Exception) -> dict[str, str]:
     headers = {}
-    if challenge := getattr(error, "auth_header", None):
-        headers["WWW-Authenticate"] = challenge
+    if isinstance(error, exceptions.NotAuthenticated | exceptions.AuthenticationFailed):
+        headers["WWW-Authenticate"] = "Bearer"
     if (wait := getattr(error, "wait", None)) is not None:
         headers["Retry-After"] = str(math.ceil(wait))
     return headers

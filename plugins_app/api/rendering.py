@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from typing import IO, Any
 
 import orjson
-from rest_framework.exceptions import APIException, ParseError
-from rest_framework.negotiation import BaseContentNegotiation
+from django.http import Http404
+from rest_framework.exceptions import APIException, NotAcceptable, ParseError
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.parsers import JSONParser
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
@@ -78,13 +79,11 @@ def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
-class AlwaysJSON(BaseContentNegotiation):
-    """Whatever a client says it accepts, it gets JSON: better than a 406 without words."""
-
-    def select_parser(self, request: Request, parsers: Any) -> Any:
-        from rest_framework.negotiation import DefaultContentNegotiation
-
-        return DefaultContentNegotiation().select_parser(request, parsers)
+class AlwaysJSON(DefaultContentNegotiation):
+    """Whoever accepts nothing that there is gets the usual, JSON: better than a 406 without words."""
 
     def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
-        return renderers[0], renderers[0].media_type
+        try:
+            return super().select_renderer(request, renderers, format_suffix)
+        except (NotAcceptable, Http404):
+            return renderers[0], renderers[0].media_type

@@ -10,6 +10,7 @@ from .auth import AuthViewSet
 from .executions import ExecutionViewSet
 from .plugins import PluginViewSet
 from .problems import not_found
+from .rendering import AlwaysJSON
 
 __all__ = ["urlpatterns"]
 
@@ -27,9 +28,15 @@ router.register("plugins", PluginViewSet, basename="plugin")
 router.register("executions", ExecutionViewSet, basename="execution")
 router.register("auth", AuthViewSet, basename="auth")
 
+FORGIVING = {"content_negotiation_class": AlwaysJSON}
+
 urlpatterns = [
     path("", include(router.urls)),
-    re_path(r"^schema/?$", SpectacularAPIView.as_view(), name="schema"),
-    re_path(r"^docs/?$", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
+    re_path(r"^schema/?$", SpectacularAPIView.as_view(**FORGIVING), name="schema"),
+    re_path(
+        r"^docs/?$",
+        SpectacularSwaggerView.as_view(url_name="schema", **FORGIVING),
+        name="docs",
+    ),
     re_path(r"^", not_found),
 ]

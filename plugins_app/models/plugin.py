@@ -42,6 +42,11 @@ class Plugin(models.Model):
         return self.id
 
     @property
+    def is_removed(self) -> bool:
+        """Whether only the number of its last generation is left: generations never begin anew."""
+        return self.missing and self.version_id is None and self.desired_id is None
+
+    @property
     def metadata(self) -> dict[str, Any]:
         """The metadata of the newest version found; at least id and name."""
         return self.version.metadata if self.version else {"id": self.id, "name": self.id}

@@ -75,4 +75,4 @@ def _workers() -> str:
 
 def _plugin_states() -> dict[str, str]:
     catalogue = Catalogue()
-    return {plugin.id: str(catalogue.state(plugin)) for plugin in catalogue.plugins.values()}
+    return {plugin.id: str(catalogue.state(plugin)) for plugin in catalogue.found}

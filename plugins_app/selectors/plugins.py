@@ -41,6 +41,11 @@ class Catalogue:
     def __init__(self, rows: Iterable[Plugin] | None = None) -> None:
         self.plugins = {plugin.id: plugin for plugin in (plugin_rows() if rows is None else rows)}
 
+    @property
+    def found(self) -> list[Plugin]:
+        """The plugins that are there or still loaded; a folder that is gone leaves only its configuration behind."""
+        return [plugin for plugin in self.plugins.values() if not plugin.missing or plugin_release(plugin)]
+
     def card(self, plugin: Plugin, *, operator: bool) -> dict[str, Any]:
         """The plugin object of the API."""
         metadata = _metadata(plugin)
@@ -89,7 +94,7 @@ class Catalogue:
             return S.ERROR
         if self._blocked(plugin) is not None:
             return S.BLOCKED
-        return S.INACTIVE if plugin.generation else S.AVAILABLE
+        return S.INACTIVE if here is not None else S.AVAILABLE
 
     def _problem(self, plugin: Plugin) -> Mapping[str, Any] | None:
         """The most telling thing that is wrong now."""

@@ -82,7 +82,7 @@ def call_error(plugin_id: str, error: CallError) -> StudioError:
 def why_not_loaded(plugin_id: str) -> StudioError:
     """No process serves this plugin: unknown, not loaded, on its way, or crashed too often."""
     plugin = Plugin.objects.filter(id=plugin_id).first()
-    if plugin is None:
+    if plugin is None or plugin.is_removed:
         hint = "GET /api/plugins/available lists the plugins there are."
         return StudioError("plugin_not_found", f"There is no plugin {plugin_id}.", hint=hint)
     if plugin.desired_id is None and plugin.waiting_id is None:

@@ -63,7 +63,7 @@ def plugins_discover(*, force: bool = False) -> DiscoveryReport:
             _reconcile(seen, force, report)
     report.found = [one.plugin_id for one in seen]
     report.broken = list(Plugin.objects.filter(problem__isnull=False).values_list("id", flat=True))
-    report.missing = list(Plugin.objects.filter(missing=True).values_list("id", flat=True))
+    report.missing = list(Plugin.objects.filter(missing=True, version__isnull=False).values_list("id", flat=True))
     return report
 
 

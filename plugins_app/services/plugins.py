@@ -72,7 +72,7 @@ def plugin_load(
 def _found(plugin_id: str, *, force: bool = False) -> Plugin:
     """The plugin as its folder is now."""
     plugin = plugin_refresh(plugin_id=plugin_id, force=force)
-    if plugin is None:
+    if plugin is None or plugin.is_removed:
         raise _unknown(plugin_id)
     return plugin
 
@@ -209,7 +209,7 @@ def plugin_unload(*, plugin_id: str, cascade: bool = False, user: User = None, w
 @transaction.atomic
 def _start_unload(plugin_id: str, cascade: bool) -> list[str]:
     plugins = _locked()
-    if plugin_id not in plugins:
+    if plugin_id not in plugins or plugins[plugin_id].is_removed:
         raise _unknown(plugin_id)
     if not (plugins[plugin_id].desired_id or plugins[plugin_id].waiting_id):
         return []
@@ -345,20 +345,22 @@ def plugin_permissions_grant(*, plugin_id: str, granted: Iterable[str], user: Us
 def plugin_remove(*, plugin_id: str, user: User = None) -> Path | None:
     """Remove a plugin that is not loaded. Its folder is moved to the trash, from where it can be put back.
 
+    Its row stays, hidden, for the number of its last generation. What it stored is gone.
+
     Raises:
         StudioError: `still_loaded`, or `plugin_not_found`.
     """
     plugin = Plugin.objects.select_for_update(of=("self",)).filter(id=plugin_id).first()
-    if plugin is None:
+    if plugin is None or plugin.is_removed:
         raise _unknown(plugin_id)
     if plugin.desired_id or plugin.waiting_id or plugin.instances.filter(~Q(generation=None)).exists():
         raise StudioError("still_loaded", f"{plugin_id} is loaded.", hint="Unload it first.")
     moved = _to_trash(plugin)
-    plugin.version = None
-    plugin.save(update_fields=["version"])
-    plugin.executions.all().delete()
-    plugin.releases.all().delete()
-    plugin.delete()
+    Plugin.objects.filter(id=plugin_id).update(
+        version=None, missing=True, folder="", fingerprint="", problem=None, config={}, granted=[]
+    )
+    for rows in (plugin.executions, plugin.storage, plugin.releases, plugin.versions, plugin.instances):
+        rows.all().delete()
     return moved
 
 
