@@ -4,15 +4,46 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
 from django.conf import settings
 
 from plugins_app.client import AsyncClient, BlockingClient
 
-__all__ = ["async_client", "blocking_client"]
+__all__ = ["ModelCaller", "async_client", "blocking_client", "model_caller", "set_model_caller"]
+
+
+class ModelCaller(Protocol):
+    """Answers a plugin's question to a model. The chat has it; the plugin system does not know the chat."""
+
+    async def ask(
+        self,
+        model: str,
+        messages: list[dict[str, Any]],
+        params: dict[str, Any],
+        *,
+        user: dict[str, Any] | None,
+        chain: tuple[str, ...],
+        timeout: float | None,
+    ) -> dict[str, Any]:
+        """The answer in OpenAI's chat completion shape. Raises StudioError."""
+
+    def ask_blocking(
+        self,
+        model: str,
+        messages: list[dict[str, Any]],
+        params: dict[str, Any],
+        *,
+        user: dict[str, Any] | None,
+        chain: tuple[str, ...],
+        timeout: float | None,
+    ) -> dict[str, Any]:
+        """The same from a thread that has no event loop."""
+
 
 _lock = threading.Lock()
+_model_caller: ModelCaller | None = None
 _blocking: BlockingClient | None = None
 _asyncio: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncClient] = WeakKeyDictionary()
 
@@ -34,3 +65,16 @@ def async_client() -> AsyncClient:
         if client is None:
             client = _asyncio[loop] = AsyncClient(settings.STUDIO_RUN)
         return client
+
+
+def set_model_caller(caller: ModelCaller) -> None:
+    """Say who answers plugins' questions to models; done once, when the apps are ready."""
+    global _model_caller
+    _model_caller = caller
+
+
+def model_caller() -> ModelCaller:
+    """Whoever answers plugins' questions to models."""
+    if _model_caller is None:
+        raise RuntimeError("no app has called set_model_caller")
+    return _model_caller

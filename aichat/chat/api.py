@@ -49,7 +49,7 @@ class ConversationViewSet(
         return selectors.conversation_list(user_id=user_id, search=self.request.query_params.get("search", ""))
 
     def get_object(self) -> Conversation:
-        user_id: int = self.request.user.pk  # nobody gets here without having logged in
+        user_id: Any = self.request.user.pk  # nobody gets here without having logged in
         return selectors.conversation_get(
             user_id=user_id, conversation_id=self._id(), messages=self.action == "retrieve"
         )

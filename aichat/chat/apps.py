@@ -15,5 +15,9 @@ class ChatConfig(AppConfig):
     verbose_name = "Chat"
 
     def ready(self) -> None:
-        """Tie what must know of each other: shared tasks and their broker."""
+        """Tie what must know of each other: shared tasks and their broker, plugins and the models they ask."""
         import aichat.celery  # noqa: F401 - `shared_task`s find the broker of the app made last
+        from aichat.chat.asking import ChatModelCaller
+        from plugins_app import runtime
+
+        runtime.set_model_caller(ChatModelCaller())

@@ -43,6 +43,14 @@ class _Call:
     chain: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """A question to a model, checked: what is asked, and the user, chain and time it is asked with."""
+
+    asked: tuple[str, list[dict[str, Any]], dict[str, Any]]
+    circumstances: dict[str, Any]
+
+
 class HostCalls:
     """Answers host requests: `answer` for threads and workers, `answer_async` on an event loop."""
 
@@ -53,6 +61,8 @@ class HostCalls:
             StudioError: why not.
         """
         planned = _plan(request)
+        if isinstance(planned, _Question):
+            return runtime.model_caller().ask_blocking(*planned.asked, **planned.circumstances)
         if not isinstance(planned, _Call):
             return _answer_here(request)
         try:
@@ -74,6 +84,8 @@ class HostCalls:
     async def answer_async(self, request: HostRequest) -> Any:
         """The same without blocking the loop."""
         planned = await sync_to_async(_plan, thread_sensitive=False)(request)
+        if isinstance(planned, _Question):
+            return await runtime.model_caller().ask(*planned.asked, **planned.circumstances)
         if not isinstance(planned, _Call):
             return await sync_to_async(_answer_here, thread_sensitive=False)(request)
         try:
@@ -98,16 +110,16 @@ def _passed_on(plugin_id: str, error: CallError) -> StudioError:
     return call_error(plugin_id, error)
 
 
-def _plan(request: HostRequest) -> _Call | None:
-    """Check the request; a call of another plugin is returned, everything else is done here."""
+def _plan(request: HostRequest) -> _Call | _Question | None:
+    """Check the request; what another plugin has to answer is returned, everything else is done here."""
     payload = request.payload if isinstance(request.payload, dict) else {}
     _check_permission(request, payload)
     if request.operation == "plugins.call":
         return _call(request, _text(payload, "plugin_id"), _text(payload, "method"), payload.get("kwargs") or {})
     if request.operation == "models.chat":
-        plugin_id, _, model = _text(payload, "model").partition("/")
-        kwargs = {**(payload.get("kwargs") or {}), "messages": payload.get("messages") or [], "model": model}
-        return _call(request, plugin_id, "chat_completion", kwargs)
+        asked = (_text(payload, "model"), payload.get("messages") or [], payload.get("kwargs") or {})
+        chain = (*request.chain, request.plugin_id)
+        return _Question(asked, {"user": request.user, "chain": chain, "timeout": _time_left(request)})
     return None
 
 
@@ -129,10 +141,14 @@ def _call(request: HostRequest, plugin_id: str, method: str, kwargs: dict[str, A
     if plugin_id in chain:
         path = " -> ".join((*chain, plugin_id))
         raise StudioError("call_loop", f"The plugins call each other in a circle: {path}.")
+    return _Call(plugin_id, method, kwargs, _time_left(request), chain)
+
+
+def _time_left(request: HostRequest) -> float | None:
     left = None if math.isinf(request.deadline) else request.deadline - time.monotonic()
     if left is not None and left <= 0:
-        raise StudioError("deadline_exceeded", f"No time is left to call {plugin_id}.")
-    return _Call(plugin_id, method, kwargs, left, chain)
+        raise StudioError("deadline_exceeded", f"No time is left for {request.operation} of {request.plugin_id}.")
+    return left
 
 
 def _text(payload: dict[str, Any], key: str) -> str:

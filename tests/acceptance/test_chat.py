@@ -304,3 +304,47 @@ def test_a_provider_as_the_specification_writes_one_answers_and_fails_in_words(
     assert failed.names == ["message.start", "error"]
     assert failed.of("error")["code"] == "plugin_raised"
     assert "no such luck" in failed.of("error")["detail"]
+
+
+CURIOUS = """
+from plugins_app.sdk import ToolPlugin
+
+
+class Curious(ToolPlugin):
+    async def execute(self, action, parameters):
+        answer = await self.context.chat("example-provider/echo", [{"role": "user", "content": parameters["about"]}])
+        return answer["choices"][0]["message"]["content"]
+
+    def get_actions(self):
+        return [{"name": "wonder", "description": "Asks a model", "parameters": {"type": "object"}}]
+"""
+CURIOUS_MANIFEST = """
+[plugin]
+id = "curious"
+name = "Curious"
+version = "1.0.0"
+author = "A"
+description = "Asks"
+type = "tool"
+
+[permissions]
+host = ["models"]
+"""
+
+
+def test_a_plugin_asks_a_model_in_a_chat_and_in_an_execution(
+    provider: Studio, plugin_folder: Callable[..., Path]
+) -> None:
+    plugin_folder("curious", CURIOUS, files={"plugin.toml": CURIOUS_MANIFEST})
+    provider.http.post("/api/plugins/discover")
+    granted = provider.http.post("/api/plugins/load", {"plugin_id": "curious", "grant": ["host:models"]})
+    assert granted.status == 200, granted.text
+    load(provider, "redact")
+    about = {"about": "who is ann@example.com"}
+    body = {"plugin_id": "curious", "method": "execute", "kwargs": {"action": "wonder", "parameters": about}}
+    executed = provider.http.post("/api/plugins/execute", body)
+    assert executed.status == 200, executed.text
+    chat = ask(provider.as_user, 'use curious.wonder {"about": "who is ann@example.com"}')
+    for answer in (executed.json()["result"], chat.of("tool.result")["result"]):
+        assert "who is" in answer
+        assert "ann@example.com" not in answer

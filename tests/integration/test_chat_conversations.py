@@ -38,10 +38,10 @@ def browser_of(name: str, **more: Any) -> Client:
 def talk(name: str, *said: str) -> Conversation:
     """A conversation in which everything was answered."""
     user = get_user_model().objects.get(username=name)
-    conversation_id = None
+    conversation_id = ""
     for text in said:
         messages = [{"role": "user", "content": text}]
-        start = answer_begin(user_id=user.pk, conversation_id=conversation_id, messages=messages, model="p/m")
+        start = answer_begin(user_id=user.pk, conversation_id=conversation_id or None, messages=messages, model="p/m")
         answer_finish(message_id=start.message_id, end=AnswerEnd(Message.Status.COMPLETE, f"So: {text}"))
         conversation_id = start.conversation_id
     return Conversation.objects.get(pk=conversation_id)

@@ -24,7 +24,7 @@ from plugins_app.services.access import api_key_create
 from tests.integration.chat_client import Answer, ChatClient
 from tests.unit.chat_fakes import FakePlugins, call_chunk, end_chunk, text_chunk
 
-HI = {"model": "echo/one", "message": "hi"}
+HI: dict[str, Any] = {"model": "echo/one", "message": "hi"}
 
 
 def add_plugin(
@@ -172,7 +172,7 @@ async def test_tools_are_offered_run_and_stored_with_the_answer(
         ("tool", 2, "complete"),
         ("assistant", 3, "complete"),
     ]
-    assert rows[1].tool_calls[0]["function"]["name"] == "my-calc__add"
+    assert rows[1].tool_calls and rows[1].tool_calls[0]["function"]["name"] == "my-calc__add"
     assert (rows[2].tool_call_id, rows[3].content, str(rows[3].pk)) == (
         "c1",
         "It is 1.",
@@ -359,7 +359,7 @@ async def test_models_are_listed_with_their_plugin(chat: ChatStudio, provider: N
     ]
 
 
-REFUSED = [
+REFUSED: list[tuple[Any, int, str, str | None]] = [
     (b"{not json", 400, "json_malformed", None),
     ({"message": "hi"}, 422, "invalid", "/model"),
     ({"model": 5, "message": "hi"}, 422, "invalid", "/model"),
