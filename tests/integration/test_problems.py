@@ -16,10 +16,10 @@ def raw(studio: Studio, method: str, path: str, body: bytes, **headers: str) -> 
     request = urllib.request.Request(studio.url + path, data=body, headers=sent, method=method)
     try:
         with urllib.request.urlopen(request, timeout=20) as answer:
-            return Response(answer.status, dict(answer.headers), answer.read())
+            return Response(answer.status, answer.headers, answer.read())
     except urllib.error.HTTPError as error:
         with error:
-            return Response(error.code, dict(error.headers), error.read())
+            return Response(error.code, error.headers, error.read())
 
 
 @pytest.mark.parametrize(

@@ -24,10 +24,10 @@ class Browser:
         request = urllib.request.Request(self.studio.url + path, data=data, headers=headers, method=method)
         try:
             with self.opener.open(request, timeout=20) as answer:
-                return Response(answer.status, dict(answer.headers), answer.read())
+                return Response(answer.status, answer.headers, answer.read())
         except urllib.error.HTTPError as error:
             with error:
-                return Response(error.code, dict(error.headers), error.read())
+                return Response(error.code, error.headers, error.read())
 
 
 @pytest.fixture
