@@ -23,6 +23,7 @@ from plugins_app.selectors.plugins import Catalogue
 from plugins_app.services import plugins as service
 from plugins_app.services.calls import call_error
 from plugins_app.services.discovery import plugins_discover
+from plugins_app.services.errors import StudioError
 from plugins_app.services.hooks import hooks
 from plugins_app.services.hostcalls import HostCalls
 
@@ -100,9 +101,14 @@ class PluginManager:
         return result.settled
 
     async def reload_plugin(self, plugin_id: str) -> bool:
-        """Swap a loaded plugin to its folder as it is now, without a failed call."""
-        result = await _in_thread(service.plugin_reload, plugin_id=plugin_id)
-        return result.settled
+        """Swap a loaded plugin to its folder as it is now, without a failed call; one that is not loaded is loaded."""
+        try:
+            result = await _in_thread(service.plugin_reload, plugin_id=plugin_id)
+        except StudioError as error:
+            if error.code != "not_loaded":
+                raise
+            result = await _in_thread(service.plugin_load, plugin_id=plugin_id)
+        return bool(result.settled)
 
     async def update_plugin_config(self, plugin_id: str, config: Mapping[str, Any]) -> bool:
         """Replace the stored configuration; a loaded plugin is swapped to it."""
