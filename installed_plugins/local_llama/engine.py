@@ -80,7 +80,9 @@ def _server(weights: Path, threads: int, context_window: int) -> Any:
     params.model.path = str(weights)
     params.n_ctx = context_window
     params.n_parallel = 1  # slots would divide the context window between them
-    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
+    for cpu in (params.cpuparams, params.cpuparams_batch):
+        cpu.n_threads = threads
+        cpu.poll = 0  # threads that wait for each other sleep instead of spinning: others need the processor too
     params.cache_ram_mib = 128  # prompts kept for the next turn; llama.cpp's own default is 8 GiB
     params.ctx_shift = False  # too long is an error, not a conversation whose beginning is silently forgotten
     params.warmup = True  # a first token now, rather than a slow one in somebody's first answer

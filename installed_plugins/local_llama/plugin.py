@@ -34,7 +34,7 @@ class LocalLlama(ProviderPlugin):
         self._engine = await asyncio.to_thread(
             lambda: Engine(
                 weights=find_weights(),
-                threads=self.get_config("threads", 2),
+                threads=self.get_config("threads", 1),
                 context_window=self.get_config("context_window", 4096),
                 concurrency=_CONCURRENCY,
             )
