@@ -14,7 +14,7 @@ export function ModelPicker({ models, model, loading }: ModelPickerProps) {
   if (!model) {
     const text = loading ? "Loading models…" : "No model loaded";
     return (
-      <Link href="/plugins" className="model-picker model-none" data-testid="model-picker">
+      <Link href="/plugins" className="model-picker model-none" data-testid="model-none">
         <Cpu size={16} aria-hidden="true" /> {text}
       </Link>
     );

@@ -44,6 +44,7 @@ export function usePluginActions({ id, name, dependents, permissions }: Plugin) 
   };
 
   const loadAll = async (ids: readonly string[]) => {
+    if (ids.length === 0) return;
     const loads = await Promise.allSettled(ids.map((other) => studio.loadPlugin(other)));
     refreshPlugins();
     const failed = loads.find((one) => one.status === "rejected");
@@ -52,9 +53,8 @@ export function usePluginActions({ id, name, dependents, permissions }: Plugin) 
 
   const unload = async (cascade = false) => {
     setBlockers(undefined);
-    // Loading those that needed it loads it as well.
     const others = cascade ? (blockers ?? []) : [];
-    const undo = { label: "Undo", run: () => void (others.length > 0 ? loadAll(others) : load()) };
+    const undo = { label: "Undo", run: () => void load().then(() => loadAll(others)) };
     const error = await run(
       "unloading",
       () => studio.unloadPlugin(id, cascade),
