@@ -41,6 +41,7 @@ class Host:
         self._supervisors: dict[str, Supervisor] = {}
         self._processes: dict[int, PluginProcess] = {}
         self._known: dict[str, Observed] = {}
+        self._sandbox: Mapping[str, Any] = {"landlock": landlock_abi()}
         self._drains: set[asyncio.Task[None]] = set()
         self._serial = itertools.count(int.from_bytes(os.urandom(3), "big") << 8)
         self._hint = asyncio.Event()
@@ -59,6 +60,7 @@ class Host:
 
     def started(self, process: PluginProcess) -> None:
         self._processes[process.pid] = process
+        self._sandbox = process.sandbox
 
     def changed(self) -> None:
         """Something of one plugin changed: whoever depends on it may go on."""
@@ -200,10 +202,9 @@ class Host:
                 await self._outbox.join()
 
     async def _beat(self) -> None:
-        sandbox = {"landlock_abi": landlock_abi(), "no_new_privs": True}
         while True:
             try:
-                await self._store.heartbeat(sandbox)
+                await self._store.heartbeat(self._sandbox)
             except Exception as error:  # noqa: BLE001 - shown as a stale heartbeat; nothing else depends on it
                 _log.warning("cannot report the heartbeat: %s", error)
             await asyncio.sleep(_HEARTBEAT)

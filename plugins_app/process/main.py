@@ -11,6 +11,7 @@ import socket
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import uvloop
 
@@ -19,6 +20,7 @@ from plugins_app.sdk.methods import declared_methods
 
 from . import sandbox
 from . import spec as messages
+from .launch import clean_environment
 from .loader import LoadError, create, find_class, import_plugin, initialize, metadata_of, outcome_of
 from .server import CallServer
 from .spec import Failure, Ready, Spec
@@ -49,16 +51,18 @@ def run(channel: socket.socket, listener: socket.socket) -> int:
     """
     spec: Spec = messages.receive(channel, Spec)
     prepare(spec)
+    # Before the loop: libuv must find io_uring refused, which would carry system calls past the filter.
+    held = sandbox.apply(spec.sandbox)
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)
     # Not asyncio.Runner: it would wait for tasks of the plugin that refuse to be cancelled. The process ends anyway.
-    return loop.run_until_complete(_live(spec, channel, listener))
+    return loop.run_until_complete(_live(spec, channel, listener, held))
 
 
 def prepare(spec: Spec) -> None:
     """Give this process the plugin's own environment, folder, packages and log."""
     os.environ.clear()
-    os.environ.update({"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": spec.work_dir, "TMPDIR": spec.work_dir})
+    os.environ.update(clean_environment() | {"HOME": spec.work_dir, "TMPDIR": spec.work_dir})
     os.environ.update(spec.environ)
     tempfile.tempdir = None  # looked up again, in the plugin's own TMPDIR
     os.chdir(spec.work_dir)
@@ -70,12 +74,11 @@ def prepare(spec: Spec) -> None:
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
 
 
-async def _live(spec: Spec, channel: socket.socket, listener: socket.socket) -> int:
+async def _live(spec: Spec, channel: socket.socket, listener: socket.socket, held: dict[str, Any]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, lambda: None)  # only the host decides when it ends
     transport = CallTransport(asyncio.get_running_loop())
     try:
-        held = sandbox.apply(spec.sandbox)
         plugin = _create(spec, transport)
         metadata = metadata_of(plugin)
         await initialize(plugin, spec.init_timeout)

@@ -1,4 +1,4 @@
-"""What the kernel holds a plugin process to: resource limits, no new privileges, Landlock.
+"""What the kernel holds a plugin process to: resource limits, no capabilities or new privileges, Landlock, seccomp.
 
 Landlock: https://docs.kernel.org/userspace-api/landlock.html (ABI 1 files, 2 refer, 3 truncate, 4 TCP, 6 signals).
 Everything is applied in the process itself, before the plugin's code is imported, and cannot be taken back.
@@ -9,12 +9,14 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import platform
 import resource
 import stat
 import struct
 from pathlib import Path
 from typing import Any
 
+from . import seccomp
 from .spec import SandboxSpec
 
 __all__ = ["apply", "landlock_abi"]
@@ -22,6 +24,8 @@ __all__ = ["apply", "landlock_abi"]
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _RULE_PATH, _RULE_PORT = 1, 2
 _PR_SET_NO_NEW_PRIVS, _PR_SET_DUMPABLE = 38, 4
+_CAPSET = {"x86_64": 126, "aarch64": 91}.get(platform.machine(), 126)
+_CAPABILITY_VERSION_3 = 0x20080522
 
 _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
 _REFER, _TRUNCATE, _IOCTL_DEV = 1 << 13, 1 << 14, 1 << 15
@@ -51,7 +55,10 @@ def landlock_abi() -> int:
 
 
 def apply(spec: SandboxSpec) -> dict[str, Any]:
-    """Restrict this process for good. Returns what holds: ``{"landlock": abi, "no_new_privs": bool}``."""
+    """Restrict this process for good.
+
+    Returns what holds: ``{"landlock": abi, "no_new_privs": bool, "no_capabilities": bool, "seccomp": bool}``.
+    """
     _limit_resources(spec)
     os.umask(0o077)
     no_new_privs = _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
@@ -59,7 +66,24 @@ def apply(spec: SandboxSpec) -> dict[str, Any]:
     abi = landlock_abi()
     if abi:
         _restrict(spec, abi)
-    return {"landlock": abi, "no_new_privs": no_new_privs}
+    no_capabilities = _drop_capabilities()
+    filtered = seccomp.install(spec)  # last: the steps above need some of the calls it refuses
+    return {
+        "landlock": abi,
+        "no_new_privs": no_new_privs,
+        "no_capabilities": no_capabilities,
+        "seccomp": filtered,
+    }
+
+
+def _drop_capabilities() -> bool:
+    """Root's uid without root's powers, see capset(2)."""
+    header = struct.pack("=Ii", _CAPABILITY_VERSION_3, 0)
+    try:
+        _syscall(_CAPSET, header, bytes(24))
+    except OSError:
+        return False
+    return True
 
 
 def _limit_resources(spec: SandboxSpec) -> None:

@@ -145,6 +145,47 @@ class TestSandbox:
         path = node.paths.store / "probe" / "d1" / "plugin.py"
         assert (await node.execute("read", path=str(path))).value == TOOL
 
+    @pytest.mark.parametrize(
+        ("attempt", "error"),
+        [
+            ("os.fork()", "PermissionError"),
+            ("os.execv('/bin/true', ['true'])", "PermissionError"),
+            ("__import__('subprocess').run(['/bin/true'])", "PermissionError"),
+            ("os.kill(os.getppid(), 0)", "PermissionError"),
+            ("__import__('socket').socket(__import__('socket').AF_UNIX)", "PermissionError"),
+            ("__import__('socket').socket(type=__import__('socket').SOCK_DGRAM)", "PermissionError"),
+            ("open('/proc/%d/environ' % os.getppid()).read()", "PermissionError"),
+            ("open('/tmp/outside', 'w')", "PermissionError"),
+            ("os.chroot('/')", "PermissionError"),
+            ("os.setuid(1)", "PermissionError"),
+        ],
+    )
+    async def test_ways_out_are_closed(self, node: HostedNode, attempt: str, error: str) -> None:
+        source = TOOL + f"\n    async def do_attempt(self):\n        return {attempt}\n"
+        await node.active(node.want(node.snapshot("d3", source)))
+        assert (await node.error("attempt")).type_name == error
+
+    async def test_the_mode_of_files_outside_stays(self, node: HostedNode) -> None:
+        victim = node.paths.store / "probe" / "d1" / "plugin.py"
+        mode = victim.stat().st_mode
+        source = TOOL + "\n    async def do_chmod(self, path):\n        os.chmod(path, 0)\n"
+        await node.active(node.want(node.snapshot("d3", source)))
+        await node.execute("chmod", path=str(victim))
+        assert victim.stat().st_mode == mode
+
+    async def test_threads_pipes_and_temporary_files_work(self, node: HostedNode) -> None:
+        source = TOOL + (
+            "\n    async def do_work(self):\n"
+            "        import socket, tempfile\n"
+            "        left, right = socket.socketpair()\n"
+            "        await asyncio.to_thread(left.send, b'x')\n"
+            "        with tempfile.NamedTemporaryFile('w+') as file:\n"
+            "            file.write('kept')\n            file.seek(0)\n"
+            "            return file.read() + right.recv(1).decode()\n"
+        )
+        await node.active(node.want(node.snapshot("d3", source)))
+        assert (await node.execute("work")).value == "keptx"
+
     async def test_connecting_needs_a_permission(self, node: HostedNode) -> None:
         source = TOOL + (
             "\n    async def do_connect(self, port):\n"
