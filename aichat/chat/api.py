@@ -39,7 +39,7 @@ class ConversationViewSet(
 
     queryset = Conversation.objects.none()
     content_negotiation_class = AlwaysJSON  # `format` names an export here, not a renderer
-    lookup_value_converter = "uuid"
+    lookup_value_regex = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
     http_method_names = ("get", "patch", "delete", "head", "options")
 
     def get_queryset(self) -> QuerySet[Conversation]:
@@ -55,8 +55,7 @@ class ConversationViewSet(
         )
 
     def _id(self) -> UUID:
-        identity: UUID = self.kwargs["pk"]
-        return identity
+        return UUID(self.kwargs["pk"])
 
     def get_serializer_class(self) -> type[ConversationSerializer]:
         return ConversationDetailSerializer if self.action == "retrieve" else ConversationSerializer
