@@ -181,7 +181,11 @@ class PluginAdmin(admin.ModelAdmin):
 
     def _do(self, request: HttpRequest, plugin_id: str, verb: str) -> None:
         """Load, unload or reload one plugin, and say in words what became of it."""
-        changes = {"load": service.plugin_load, "unload": service.plugin_unload, "reload": service.plugin_reload}
+        changes: dict[str, Any] = {
+            "load": service.plugin_load,
+            "unload": service.plugin_unload,
+            "reload": service.plugin_reload,
+        }
         self._tell(request, plugin_id, _DONE[verb], lambda: changes[verb](plugin_id=plugin_id, user=request.user))
 
     def _tell(self, request: HttpRequest, plugin_id: str, done: str, change: Any) -> None:

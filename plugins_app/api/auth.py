@@ -78,7 +78,7 @@ def _count_attempt(username: str, address: str) -> None:
     try:
         client = redis_client()
         key = f"studio:login:{name}"
-        count = int(client.incr(key))  # type: ignore[arg-type]  # the sync client never returns an awaitable
+        count = int(client.incr(key))
         if count == 1:
             client.expire(key, WINDOW)
     except redis.RedisError as error:

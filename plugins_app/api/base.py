@@ -41,7 +41,7 @@ class StudioViewSet(GenericViewSet):
 
 
 def documented(
-    summary: str, *, request: Any = None, answers: dict[int, Any], codes: tuple[str, ...] = (), **options: Any
+    summary: str, *, request: Any = None, answers: dict[Any, Any], codes: tuple[str, ...] = (), **options: Any
 ) -> Callable[[Any], Any]:
     """Describe an operation: its answers, and every error code it can end with."""
     by_status: dict[int, list[str]] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
@@ -116,22 +116,16 @@ async def _woken() -> AsyncIterator[Wait]:
 
     async def wait() -> None:
         began = time.monotonic()
-        with _forgiving():
+        try:
             if not pubsub.subscribed:
                 await pubsub.subscribe(EVENTS_CHANNEL)
             await pubsub.get_message(timeout=_POLL)
-            return
-        await asyncio.sleep(max(0.0, _POLL - (time.monotonic() - began)))  # no Redis: look once a second
+        except (RedisError, OSError):  # look once a second then
+            await asyncio.sleep(max(0.0, _POLL - (time.monotonic() - began)))
 
     try:
         yield wait
     finally:
-        with _forgiving():
+        with contextlib.suppress(RedisError, OSError):
             await pubsub.aclose()
             await client.aclose()
-
-
-@contextlib.contextmanager
-def _forgiving() -> Iterator[None]:
-    with contextlib.suppress(RedisError, OSError):
-        yield

@@ -33,7 +33,7 @@ class ExecutionViewSet(StudioViewSet):
 
     def get_queryset(self) -> QuerySet[Execution]:
         rows = Execution.objects.order_by("-created_at", "id")
-        return rows if self.is_operator else rows.filter(user_id=self.request.user.pk)
+        return rows if self.is_operator else rows.filter(user_id=self.request.user.pk or 0)
 
     @documented("List executions", answers={200: ExecutionSerializer(many=True)})
     def list(self, request: Request) -> Response:

@@ -233,7 +233,7 @@ class PluginViewSet(StudioViewSet):
         catalogue = Catalogue()
         cards = [catalogue.card(plugin, operator=self.is_operator) for plugin in catalogue.found]
         wanted = [card for card in cards if self._is_wanted(card, loaded_only)]
-        page = self.paginate_queryset(wanted)  # type: ignore[arg-type]  # a list is paged like a queryset
+        page = self.paginate_queryset(wanted)
         return self.get_paginated_response(PluginSerializer(page, many=True).data)
 
     def _is_wanted(self, card: dict[str, Any], loaded_only: bool) -> bool:

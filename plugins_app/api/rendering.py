@@ -61,7 +61,7 @@ class StudioJSONRenderer(BaseRenderer):
 class StudioJSONParser(JSONParser):
     """Strict JSON of a bounded size and depth."""
 
-    renderer_class = StudioJSONRenderer
+    renderer_class = StudioJSONRenderer  # type: ignore[assignment]  # any renderer will do
 
     def parse(
         self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None

@@ -74,7 +74,7 @@ class ConfigRequest(Strict):
 class ExecuteRequest(Strict):
     plugin_id = serializers.CharField(max_length=64)
     method = serializers.CharField(max_length=128)
-    args = JSONList(required=False, default=list)
+    args = JSONList(required=False, default=list)  # type: ignore[arg-type]  # the stubs know objects only
     kwargs = JSONObject(required=False, default=dict)
     mode = serializers.ChoiceField(choices=("sync", "async"), default="sync")
     timeout = serializers.FloatField(
@@ -107,7 +107,7 @@ class ProblemSerializer(serializers.Serializer):
     detail = serializers.CharField()
     code = serializers.CharField()
     hint = serializers.CharField(required=False)
-    errors = FieldErrorSerializer(many=True, required=False)
+    errors = FieldErrorSerializer(many=True, required=False)  # type: ignore[assignment]  # RFC 9457 names it so
 
 
 class PluginErrorSerializer(serializers.Serializer):

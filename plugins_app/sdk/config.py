@@ -168,7 +168,8 @@ def validate(config: Mapping[str, Any], schema: Mapping[str, Any]) -> list[dict[
     validator = Draft202012Validator(
         translated, format_checker=Draft202012Validator.FORMAT_CHECKER, registry=Registry()
     )
-    secrets, by_pointer = secret_paths(schema), {}
+    secrets = secret_paths(schema)
+    by_pointer: dict[str, str] = {}
     for error in validator.iter_errors(config):
         for path, message in _messages(best_match([error]) or error, secrets):
             by_pointer.setdefault(pointer(path), message)
@@ -182,8 +183,9 @@ def _messages(error: ValidationError, secrets: list[Path]) -> Iterator[tuple[lis
         for name in rule:
             if name not in error.instance:
                 yield [*path, name], f"{name} is required"
-    elif error.validator == "additionalProperties" and rule is False:
-        for name in sorted(set(error.instance) - set(error.schema.get("properties", {}))):
+    elif error.validator == "additionalProperties" and rule is False and isinstance(error.instance, Mapping):
+        known: Any = error.schema
+        for name in sorted(set(error.instance) - set(known.get("properties", {}))):
             yield [*path, name], f"{name} is not a known setting"
     else:
         yield path, _words(error, rule, is_secret=_touches(path, secrets))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -37,7 +36,7 @@ def plugin_call(
     timeout: float | None = None,
     user: dict[str, Any] | None = None,
     on_progress: Progress | None = None,
-    cancel: threading.Event | Callable[[], bool] | None = None,
+    cancel: Callable[[], bool] | None = None,
 ) -> CallResult:
     """Call a loaded plugin. No query is made unless the plugin does not serve or asks the studio for something.
 

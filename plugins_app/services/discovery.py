@@ -75,7 +75,8 @@ def plugin_refresh(*, plugin_id: str, force: bool = False) -> Plugin | None:
 
 def _scan() -> Iterator[_Seen]:
     """The folders, one per plugin id: the one already known wins over another of the same name."""
-    root, by_id = Path(settings.STUDIO_PLUGINS), {}
+    root = Path(settings.STUDIO_PLUGINS)
+    by_id: dict[str, Path] = {}
     known = {Path(path).name for path in Plugin.objects.values_list("folder", flat=True)}
     for entry in sorted(os.scandir(root), key=lambda e: (e.name not in known, e.name)) if root.is_dir() else ():
         if entry.is_dir() and not entry.name.startswith((".", "_")):

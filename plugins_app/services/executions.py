@@ -15,7 +15,6 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
@@ -54,7 +53,7 @@ def execution_create(
     args: Sequence[Any] = (),
     kwargs: Mapping[str, Any] | None = None,
     timeout: float | None = None,
-    user: AbstractBaseUser | None = None,
+    user: Any = None,
     idempotency_key: str | None = None,
     queued: bool = True,
 ) -> tuple[Execution, bool]:

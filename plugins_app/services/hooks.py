@@ -48,7 +48,11 @@ class HookRegistry:
         with self._lock:
             self._callbacks.setdefault(event, []).append(callback)
             self._start()
-        return lambda: self.unregister(event, callback)
+
+        def undo() -> None:
+            self.unregister(event, callback)
+
+        return undo
 
     def unregister(self, event: str, callback: Callback) -> bool:
         """Forget the callback; False when it was not registered."""

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import transaction
 from django.db.models import Q
 
@@ -37,7 +36,7 @@ __all__ = [
     "plugin_unload",
 ]
 
-User = AbstractBaseUser | None
+User = Any  # whichever class the settings say; None: the studio itself
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import transaction
 
 from plugins_app.models import Plugin, PluginEnvironment, PluginInstance, PluginRelease, PluginState, PluginVersion
@@ -55,7 +54,7 @@ def release_create(
     config: dict[str, Any],
     granted: list[str],
     cause: str,
-    user: AbstractBaseUser | None,
+    user: Any,
 ) -> PluginRelease:
     """The next generation, wanted at once or as soon as its Python environment is ready. Runs in a transaction."""
     plugin.generation += 1
