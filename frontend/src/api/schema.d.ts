@@ -64,6 +64,59 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/api/conversations": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** @description List them, the one last talked in first. */
+        readonly get: operations["conversations_list"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/conversations/{id}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** @description The user's own conversations. */
+        readonly get: operations["conversations_retrieve"];
+        readonly put?: never;
+        readonly post?: never;
+        /** @description The user's own conversations. */
+        readonly delete: operations["conversations_destroy"];
+        readonly options?: never;
+        readonly head?: never;
+        /** @description The user's own conversations. */
+        readonly patch: operations["conversations_partial_update"];
+        readonly trace?: never;
+    };
+    readonly "/api/conversations/{id}/export": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** @description The conversation as a file. */
+        readonly get: operations["conversations_export_retrieve"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/api/executions": {
         readonly parameters: {
             readonly query?: never;
@@ -384,6 +437,33 @@ export interface components {
         readonly ConfigRequest: {
             readonly config: unknown;
         };
+        /** @description A conversation in a list. Only the title can be changed. */
+        readonly Conversation: {
+            /** Format: uuid */
+            readonly id: string;
+            readonly title: string;
+            /** Format: date-time */
+            readonly created_at: string;
+            /**
+             * Format: date-time
+             * @description when something was last said
+             */
+            readonly updated_at: string;
+        };
+        /** @description A conversation with all that was said in it. */
+        readonly ConversationDetail: {
+            /** Format: uuid */
+            readonly id: string;
+            readonly title: string;
+            /** Format: date-time */
+            readonly created_at: string;
+            /**
+             * Format: date-time
+             * @description when something was last said
+             */
+            readonly updated_at: string;
+            readonly messages: readonly components["schemas"]["Message"][];
+        };
         readonly Dependency: {
             readonly id: string;
             readonly range: string;
@@ -505,6 +585,30 @@ export interface components {
             readonly username: string;
             readonly is_operator: boolean;
         };
+        /** @description One message. An answer whose process died is shown as the failure it is. */
+        readonly Message: {
+            /** Format: uuid */
+            readonly id: string;
+            readonly role: components["schemas"]["RoleEnum"];
+            /** @description text, or OpenAI's list of parts */
+            readonly content: unknown;
+            readonly reasoning: string;
+            readonly tool_calls: unknown;
+            readonly tool_call_id: string;
+            readonly name: string;
+            readonly model: string;
+            readonly status: string;
+            readonly finish_reason: string;
+            readonly usage: unknown;
+            readonly error: {
+                readonly [key: string]: unknown;
+            } | null;
+            /** Format: double */
+            readonly duration_ms: number | null;
+            readonly generation: number | null;
+            /** Format: date-time */
+            readonly created_at: string;
+        };
         /**
          * @description * `sync` - sync
          *     * `async` - async
@@ -527,6 +631,21 @@ export interface components {
         };
         /** @enum {unknown} */
         readonly NullEnum: null;
+        readonly PaginatedConversationList: {
+            /** @example 123 */
+            readonly count: number;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?page=4
+             */
+            readonly next?: string | null;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?page=2
+             */
+            readonly previous?: string | null;
+            readonly results: readonly components["schemas"]["Conversation"][];
+        };
         readonly PaginatedExecutionList: {
             /** @example 123 */
             readonly count: number;
@@ -560,6 +679,19 @@ export interface components {
         /** @description Refuses fields it does not know: a misspelt option must not be ignored. */
         readonly PatchedConfigRequest: {
             readonly config?: unknown;
+        };
+        /** @description A conversation in a list. Only the title can be changed. */
+        readonly PatchedConversation: {
+            /** Format: uuid */
+            readonly id?: string;
+            readonly title?: string;
+            /** Format: date-time */
+            readonly created_at?: string;
+            /**
+             * Format: date-time
+             * @description when something was last said
+             */
+            readonly updated_at?: string;
         };
         readonly Permissions: {
             readonly asked: readonly string[];
@@ -652,6 +784,14 @@ export interface components {
             readonly old: components["schemas"]["Generation"];
             readonly new: components["schemas"]["Generation"];
         };
+        /**
+         * @description * `system` - system
+         *     * `user` - user
+         *     * `assistant` - assistant
+         *     * `tool` - tool
+         * @enum {string}
+         */
+        readonly RoleEnum: "system" | "user" | "assistant" | "tool";
         /**
          * @description * `provider` - provider
          *     * `tool` - tool
@@ -804,6 +944,122 @@ export interface operations {
                 };
                 content: {
                     readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly conversations_list: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description A page number within the paginated result set. */
+                readonly page?: number;
+                /** @description Number of results to return per page. */
+                readonly page_size?: number;
+                /** @description part of the title */
+                readonly search?: string;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["PaginatedConversationList"];
+                };
+            };
+        };
+    };
+    readonly conversations_retrieve: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ConversationDetail"];
+                };
+            };
+        };
+    };
+    readonly conversations_destroy: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description No response body */
+            readonly 204: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
+            };
+        };
+    };
+    readonly conversations_partial_update: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["PatchedConversation"];
+            };
+        };
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Conversation"];
+                };
+            };
+        };
+    };
+    readonly conversations_export_retrieve: {
+        readonly parameters: {
+            readonly query: {
+                /** @description the id of an export plugin */
+                readonly format: string;
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/octet-stream": string;
                 };
             };
         };
