@@ -106,7 +106,7 @@ def resolve(field: Any, root: Mapping[str, Any]) -> dict[str, Any]:
     seen: set[str] = set()
     merged = dict(field) if isinstance(field, Mapping) else {}
     while isinstance(reference := merged.pop("$ref", None), str):
-        if reference in seen or not reference.startswith("#/"):
+        if reference in seen or not (reference == "#" or reference.startswith("#/")):
             break
         seen.add(reference)
         merged = {**_at(root, reference), **merged}
@@ -115,7 +115,7 @@ def resolve(field: Any, root: Mapping[str, Any]) -> dict[str, Any]:
 
 def _at(root: Mapping[str, Any], reference: str) -> Mapping[str, Any]:
     node: Any = root
-    for part in reference[2:].split("/"):
+    for part in reference[2:].split("/") if reference != "#" else ():
         node = node.get(part.replace("~1", "/").replace("~0", "~")) if isinstance(node, Mapping) else None
     return node if isinstance(node, Mapping) else {}
 

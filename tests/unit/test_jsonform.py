@@ -1,0 +1,78 @@
+"""The admin's form of a plugin's configuration: what is drawn, and what is meant by what comes back."""
+
+from typing import Any
+
+from plugins_app.admin.jsonform import config_from_form, coordinates, form_data, form_schema
+from plugins_app.sdk.config import MASK
+
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "api_key": {"type": "string", "secret": True, "description": "The key", "default": "never shown"},
+        "level": {"type": "integer", "minimum": 1, "default": 3},
+        "mode": {"enum": ["a", "b"]},
+        "server": {"$ref": "#/$defs/server"},
+        "peers": {"type": "array", "items": {"$ref": "#/$defs/server"}},
+        "odd": {"oneOf": [{"type": "string"}, {"type": "object"}]},
+    },
+    "$defs": {
+        "server": {
+            "type": "object",
+            "properties": {"host": {"type": "string"}, "pw": {"type": "string", "format": "password"}},
+        }
+    },
+}
+BEFORE: dict[str, Any] = {"api_key": MASK, "level": 5, "server": {"host": "h", "pw": MASK}, "odd": {"x": 1}, "extra": 1}
+
+
+def test_a_secret_is_an_empty_password_input() -> None:
+    drawn = form_schema(SCHEMA, BEFORE)
+    assert drawn["properties"]["api_key"] == {
+        "type": "string",
+        "format": "password",
+        "help_text": "The key",
+        "placeholder": "set – leave empty to keep it",
+    }
+    assert form_data(BEFORE, drawn) == {"api_key": "", "level": 5, "server": {"host": "h", "pw": ""}}
+
+
+def test_references_are_resolved_and_what_cannot_be_drawn_is_left_out() -> None:
+    drawn = form_schema(SCHEMA, {})
+    assert set(drawn["properties"]) == {"api_key", "level", "mode", "server", "peers"}
+    assert drawn["properties"]["peers"]["items"]["properties"]["host"] == {"type": "string"}
+    assert drawn["properties"]["mode"] == {"type": "string", "enum": ["a", "b"]}
+    assert "$ref" not in str(drawn)
+
+
+def test_an_untouched_form_changes_nothing() -> None:
+    drawn = form_schema(SCHEMA, BEFORE)
+    sent = {"api_key": "", "level": 5, "mode": "", "server": {"host": "h", "pw": ""}, "peers": []}
+    assert config_from_form(sent, drawn, BEFORE) == BEFORE
+
+
+def test_what_was_entered_is_taken_and_what_was_emptied_goes() -> None:
+    drawn = form_schema(SCHEMA, BEFORE)
+    sent = {
+        "api_key": "new",
+        "level": None,
+        "mode": "b",
+        "server": {"host": "", "pw": "p"},
+        "peers": [{"host": "q", "pw": ""}],
+    }
+    assert config_from_form(sent, drawn, BEFORE) == {
+        "api_key": "new",
+        "mode": "b",
+        "server": {"pw": "p"},
+        "peers": [{"host": "q"}],
+        "odd": {"x": 1},
+        "extra": 1,
+    }
+
+
+def test_a_schema_that_contains_itself_ends() -> None:
+    tree = {"type": "object", "properties": {"next": {"$ref": "#"}, "name": {"type": "string"}}}
+    assert form_schema(tree)["properties"]["next"]["properties"]["name"] == {"type": "string"}
+
+
+def test_a_pointer_becomes_a_coordinate() -> None:
+    assert coordinates("/server/a~1b") == "server§a/b"
