@@ -71,7 +71,8 @@ class _Supervision(FrameProtocol):
     async def ping(self, timeout: float) -> Pong | None:
         """None when the process did not answer in time."""
         self._seq += 1
-        waiting = self._pongs[self._seq] = asyncio.get_running_loop().create_future()
+        waiting: asyncio.Future[Pong | None] = asyncio.get_running_loop().create_future()
+        self._pongs[self._seq] = waiting
         self.send(Ping(self._seq))
         try:
             async with asyncio.timeout(timeout):

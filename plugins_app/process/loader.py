@@ -127,7 +127,7 @@ def _takes_config(plugin_class: type[BasePlugin]) -> bool:
 def metadata_of(plugin: BasePlugin) -> PluginMetadata:
     """The plugin's metadata, checked."""
     try:
-        metadata = plugin.metadata
+        metadata: object = plugin.metadata
     except BaseException as error:
         raise LoadError(_failure("metadata_failed", "metadata", error)) from error
     if not isinstance(metadata, PluginMetadata):
@@ -138,8 +138,9 @@ def metadata_of(plugin: BasePlugin) -> PluginMetadata:
 
 async def initialize(plugin: BasePlugin, timeout: float) -> None:
     """Run `validate_config` and `initialize` under the time limit. Raises LoadError."""
+    limit = asyncio.timeout(timeout)
     try:
-        async with asyncio.timeout(timeout):
+        async with limit:
             if await outcome_of(plugin.validate_config) is False:
                 raise LoadError(Failure("config_invalid", "validate_config returned False"))
             if not _is_success(await outcome_of(plugin.initialize)):
@@ -147,14 +148,18 @@ async def initialize(plugin: BasePlugin, timeout: float) -> None:
                 raise LoadError(Failure("initialize_returned_false", text, hint="The plugin's log may say why."))
     except LoadError:
         raise
-    except TimeoutError as error:
-        text = f"initialize was not done after {timeout:g} s"
-        hint = "Move slow work out of initialize, or raise limits.init_timeout_s in plugin.toml."
-        raise LoadError(Failure("initialize_timeout", text, hint=hint)) from error
     except ConfigError as error:
         raise LoadError(_failure("config_invalid", "configuration", error)) from error
-    except BaseException as error:
+    except BaseException as error:  # a plugin may raise anything, a TimeoutError of its own too: all mean "not loaded"
+        if limit.expired():
+            raise LoadError(_too_slow(timeout)) from error
         raise LoadError(_failure("initialize_raised", "initialize", error)) from error
+
+
+def _too_slow(timeout: float) -> Failure:
+    text = f"initialize was not done after {timeout:g} s"
+    hint = "Move slow work out of initialize, or raise limits.init_timeout_s in plugin.toml."
+    return Failure("initialize_timeout", text, hint=hint)
 
 
 async def outcome_of(function: Callable[[], Any]) -> Any:

@@ -96,8 +96,16 @@ async def _live(spec: Spec, channel: socket.socket, listener: socket.socket, hel
 
 
 def _create(spec: Spec, transport: CallTransport) -> BasePlugin:
+    if _needs_no_code(spec):
+        return create(type("UIPlugin", (BasePlugin,), {}), spec, transport)
     module = import_plugin(Path(spec.code_dir), spec.package, spec.entry)
     return create(find_class(module, spec.entry), spec, transport)
+
+
+def _needs_no_code(spec: Spec) -> bool:
+    """A UI plugin may be a manifest and files for the browser, nothing more."""
+    kind = (spec.manifest or {}).get("plugin_type")
+    return kind == "ui" and spec.entry is None and not (Path(spec.code_dir) / "plugin.py").exists()
 
 
 def _report(channel: socket.socket, report: Ready | Failure) -> bool:
