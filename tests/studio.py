@@ -169,9 +169,11 @@ class Studio:
 
     def start(self) -> None:
         """Start the launcher and return once the studio says that it is healthy."""
+        # A test run that is killed cleans nothing up: the kernel then stops the launcher, and that everything else.
+        tether = [sys.executable, "-I", "-S", str(ROOT / "aichat" / "tethered.py"), str(os.getpid())]
         with self.log_file.open("ab") as log:
             self.launcher = subprocess.Popen(
-                [sys.executable, "-m", "aichat.launcher"],
+                [*tether, sys.executable, "-m", "aichat.launcher"],
                 cwd=ROOT,
                 env=self.environ,
                 stdin=subprocess.DEVNULL,
