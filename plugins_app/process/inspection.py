@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import socket
-from pathlib import Path
+from typing import Any
+
+from plugins_app.sdk.base import BasePlugin, MiddlewarePlugin
 
 from . import spec as messages
-from .loader import LoadError, create, find_class, import_plugin, metadata_of
+from .loader import LoadError, create, load_class, metadata_of
 from .main import prepare
 from .sandbox import apply
 from .spec import Ready, Report, Spec
@@ -24,8 +26,14 @@ def serve(channel: socket.socket) -> None:
 
 def _inspect(spec: Spec) -> Report:
     try:
-        module = import_plugin(Path(spec.code_dir), spec.package, spec.entry)
-        plugin = create(find_class(module, spec.entry), spec)
-        return Ready(metadata_of(plugin).to_dict(), [])
+        plugin = create(load_class(spec), spec)
+        return Ready(_described(plugin), [])
     except LoadError as error:
         return error.failure
+
+
+def _described(plugin: BasePlugin) -> dict[str, Any]:
+    metadata = metadata_of(plugin).to_dict()
+    if isinstance(plugin, MiddlewarePlugin):  # what a manifest would say under [middleware]
+        metadata["middleware"] = {"priority": plugin.priority, "on_error": plugin.on_error, **metadata["middleware"]}
+    return metadata

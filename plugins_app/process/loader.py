@@ -16,11 +16,20 @@ from typing import Any
 from plugins_app.sdk.base import BasePlugin
 from plugins_app.sdk.context import Context, HostTransport
 from plugins_app.sdk.errors import ConfigError
-from plugins_app.sdk.metadata import PluginMetadata
+from plugins_app.sdk.metadata import PluginMetadata, PluginType
 
 from .spec import Failure, Spec
 
-__all__ = ["LoadError", "create", "find_class", "import_plugin", "initialize", "metadata_of", "outcome_of"]
+__all__ = [
+    "LoadError",
+    "create",
+    "find_class",
+    "import_plugin",
+    "initialize",
+    "load_class",
+    "metadata_of",
+    "outcome_of",
+]
 
 
 class LoadError(Exception):
@@ -76,6 +85,14 @@ def _import_failure(error: BaseException, code_dir: Path, name: str) -> Failure:
         hint = "Two modules of the plugin import each other: move what both need into a third."
     text = "".join(traceback.format_exception(error))
     return Failure("import_failed", f"{type(error).__name__}: {error}", text, hint)
+
+
+def load_class(spec: Spec) -> type[BasePlugin]:
+    """The plugin's class. A UI plugin needs no Python: without a `plugin.py` it is a plugin that does nothing here."""
+    is_ui = (spec.manifest or {}).get("plugin_type") == PluginType.UI
+    if is_ui and not spec.entry and not (Path(spec.code_dir) / "plugin.py").exists():
+        return type("UIPlugin", (BasePlugin,), {})
+    return find_class(import_plugin(Path(spec.code_dir), spec.package, spec.entry), spec.entry)
 
 
 def find_class(module: ModuleType, entry: str | None = None) -> type[BasePlugin]:

@@ -10,7 +10,6 @@ import signal
 import socket
 import sys
 import tempfile
-from pathlib import Path
 from typing import Any
 
 import uvloop
@@ -21,7 +20,7 @@ from plugins_app.sdk.methods import declared_methods
 from . import sandbox
 from . import spec as messages
 from .launch import clean_environment
-from .loader import LoadError, create, find_class, import_plugin, initialize, metadata_of, outcome_of
+from .loader import LoadError, create, initialize, load_class, metadata_of, outcome_of
 from .server import CallServer
 from .spec import Failure, Ready, Spec
 from .transport import CallTransport
@@ -79,7 +78,7 @@ async def _live(spec: Spec, channel: socket.socket, listener: socket.socket, hel
         asyncio.get_running_loop().add_signal_handler(number, lambda: None)  # only the host decides when it ends
     transport = CallTransport(asyncio.get_running_loop())
     try:
-        plugin = _create(spec, transport)
+        plugin = create(load_class(spec), spec, transport)
         metadata = metadata_of(plugin)
         await initialize(plugin, spec.init_timeout)
     except LoadError as error:
@@ -93,19 +92,6 @@ async def _live(spec: Spec, channel: socket.socket, listener: socket.socket, hel
     await server.serve(listener)
     await _shut_down(plugin)
     return 0
-
-
-def _create(spec: Spec, transport: CallTransport) -> BasePlugin:
-    if _needs_no_code(spec):
-        return create(type("UIPlugin", (BasePlugin,), {}), spec, transport)
-    module = import_plugin(Path(spec.code_dir), spec.package, spec.entry)
-    return create(find_class(module, spec.entry), spec, transport)
-
-
-def _needs_no_code(spec: Spec) -> bool:
-    """A UI plugin may be a manifest and files for the browser, nothing more."""
-    kind = (spec.manifest or {}).get("plugin_type")
-    return kind == "ui" and spec.entry is None and not (Path(spec.code_dir) / "plugin.py").exists()
 
 
 def _report(channel: socket.socket, report: Ready | Failure) -> bool:

@@ -9,7 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from plugins_app.process.loader import LoadError, create, find_class, import_plugin, initialize, metadata_of
+from plugins_app.process.loader import (
+    LoadError,
+    create,
+    find_class,
+    import_plugin,
+    initialize,
+    load_class,
+    metadata_of,
+)
 from plugins_app.process.spec import Failure, Spec
 from plugins_app.sdk import BasePlugin, ConfigError, ToolPlugin
 
@@ -156,3 +164,11 @@ async def test_each_way_of_not_getting_ready_has_its_code() -> None:
     assert await outcome(make(initialize=hangs), 0.01) == "initialize_timeout"
     assert await outcome(make(validate_config=refuses)) == "config_invalid"
     assert await outcome(make(validate_config=dislikes_config)) == "config_invalid"
+
+
+def test_a_ui_plugin_needs_no_python(tmp_path: Path) -> None:
+    ui = Spec("probe", "probe", str(tmp_path), "", manifest={"plugin_type": "ui"})
+    assert load_class(ui).__bases__ == (BasePlugin,)
+    tool = Spec("probe", "probe", str(tmp_path), "", manifest={"plugin_type": "tool"})
+    with pytest.raises(LoadError):
+        load_class(tool)
