@@ -127,7 +127,7 @@ class PluginAdmin(admin.ModelAdmin):
     # where it comes from
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Plugin]:
-        return plugin_rows()
+        return plugin_rows().exclude(missing=True, desired=None, waiting=None)
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         plugins_discover()
@@ -138,8 +138,9 @@ class PluginAdmin(admin.ModelAdmin):
         return changelist
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        plugins_discover()
         catalogue = Catalogue()
-        plugin: Any = catalogue.plugins.get(object_id)
+        plugin: Any = next((plugin for plugin in catalogue.found if plugin.id == object_id), None)
         if plugin is not None:
             plugin.card = catalogue.card(plugin, operator=True)
         return plugin
