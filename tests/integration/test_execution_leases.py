@@ -1,0 +1,134 @@
+"""Executions under duplicates, redelivery and dying workers: run at most once, ended exactly once."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from plugins_app.client import CallResult
+from plugins_app.models import Execution, LifecycleEvent, Plugin, PluginRelease, PluginVersion
+from plugins_app.services import executions
+from plugins_app.services.errors import StudioError
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def closed_connection(transactional_db: None) -> Iterator[None]:
+    """SQLite's descriptors are given back when the last connection of the process is closed."""
+    yield
+    connection.close()
+
+
+@pytest.fixture(autouse=True)
+def no_hints(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("plugins_app.services.hints.redis_client", lambda: _Nobody())
+    monkeypatch.setattr("plugins_app.services.queue._send", lambda task, args: None)
+
+
+class _Nobody:
+    def publish(self, channel: str, payload: str) -> None: ...
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The calls that reached the plugin."""
+    made: list[str] = []
+
+    def call(**given: Any) -> CallResult:
+        made.append(given["method"])
+        return CallResult({"n": len(made), "raw": b"\x00"}, 1.0, 7, "d")
+
+    monkeypatch.setattr(executions, "plugin_call", call)
+    return made
+
+
+@pytest.fixture
+def plugin() -> Plugin:
+    plugin = Plugin.objects.create(id="p", generation=1)
+    version = PluginVersion.objects.create(plugin=plugin, digest="d")
+    plugin.desired = PluginRelease.objects.create(plugin=plugin, generation=1, version=version, cause="load")
+    plugin.save()
+    return plugin
+
+
+@pytest.fixture
+def queued(plugin: Plugin) -> Execution:
+    return executions.execution_create(plugin_id="p", method="m")[0]
+
+
+def test_a_message_delivered_many_times_at_once_runs_once(queued: Execution, calls: list[str]) -> None:
+    def deliver(_: int) -> bool:
+        try:
+            return executions.execution_run(execution_id=queued.id)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(max_workers=8) as threads:
+        ran = list(threads.map(deliver, range(8)))
+    assert (ran.count(True), calls) == (1, ["m"])
+    queued.refresh_from_db()
+    assert (queued.status, queued.generation, queued.result) == ("succeeded", 7, {"n": 1, "raw": {"base64": "AA=="}})
+    assert LifecycleEvent.objects.filter(event="execution_finished").count() == 1
+
+
+def test_a_cancelled_one_is_never_begun(queued: Execution, calls: list[str]) -> None:
+    assert executions.execution_cancel(execution_id=queued.id).status == "cancelled"
+    assert executions.execution_run(execution_id=queued.id) is False
+    assert calls == []
+
+
+def test_a_dead_workers_execution_ends_and_is_not_repeated(queued: Execution, calls: list[str]) -> None:
+    lost = timezone.now() - timedelta(seconds=1)
+    Execution.objects.filter(id=queued.id).update(status="running", started_at=lost, lease_until=lost)
+    assert executions.executions_reap() == 1
+    queued.refresh_from_db()
+    assert queued.status == "failed" and queued.error is not None and queued.error["code"] == "worker_lost"
+    assert executions.execution_run(execution_id=queued.id) is False
+    assert calls == []
+
+
+def test_a_worker_that_lost_its_lease_writes_nothing(queued: Execution, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(**given: Any) -> CallResult:
+        Execution.objects.filter(id=queued.id).update(status="failed", lease_until=None, error={"code": "worker_lost"})
+        return CallResult("too late", 1.0, 1, "d")
+
+    monkeypatch.setattr(executions, "plugin_call", slow)
+    executions.execution_run(execution_id=queued.id)
+    queued.refresh_from_db()
+    assert (queued.status, queued.result) == ("failed", None)
+
+
+def test_what_was_never_begun_is_sent_again(queued: Execution, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[tuple[str, ...]] = []
+    monkeypatch.setattr("plugins_app.services.queue._send", lambda task, args: sent.append(args))
+    Execution.objects.filter(id=queued.id).update(created_at=timezone.now() - timedelta(minutes=5))
+    executions.executions_reap()
+    assert sent == [(str(queued.id),)]
+
+
+def test_the_plugins_error_is_kept(queued: Execution, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(**given: Any) -> CallResult:
+        raise StudioError("plugin_raised", "its own words", traceback="Traceback…")
+
+    monkeypatch.setattr(executions, "plugin_call", fails)
+    executions.execution_run(execution_id=queued.id)
+    queued.refresh_from_db()
+    assert queued.error is not None
+    assert (queued.status, queued.error["code"], queued.error["detail"]) == ("failed", "plugin_raised", "its own words")
+
+
+def test_an_idempotency_key_belongs_to_one_user_and_one_request(plugin: Plugin, django_user_model: Any) -> None:
+    ada, bob = (django_user_model.objects.create_user(name) for name in ("ada", "bob"))
+    given = {"plugin_id": "p", "method": "m", "idempotency_key": "k"}
+    first, created = executions.execution_create(**given, user=ada)
+    again, created_again = executions.execution_create(**given, user=ada)
+    other, created_other = executions.execution_create(**given, user=bob)
+    assert (created, created_again, created_other) == (True, False, True)
+    assert first.id == again.id != other.id
+    with pytest.raises(StudioError, match="another request"):
+        executions.execution_create(**given, kwargs={"x": 1}, user=ada)
