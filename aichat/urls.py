@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.urls import include, path, re_path
 
 from plugins_app.api.assets import plugin_asset
-from plugins_app.api.pages import page
+from plugins_app.api.pages import errors_page, page
 from plugins_app.api.problems import bad_request, server_error
 
 admin.site.site_header = admin.site.site_title = "AI Chat Studio"
@@ -22,6 +22,7 @@ urlpatterns = [
     path("api/", include("plugins_app.api.urls")),
     path("plugin-assets/<str:plugin_id>/<str:digest>/<path:path>", plugin_asset),
     path("admin/", admin.site.urls),
+    re_path(r"^docs/errors/?$", errors_page),
     re_path(r"^(?:plugins|login)?/?$", page),
     re_path(r"^c/(?P<conversation_id>[^/]+)/?$", page),
 ]

@@ -1,0 +1,115 @@
+"""Changes that nobody waits for to the end: 202, and what beat makes of them."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+
+from plugins_app.models import Plugin, PluginInstance
+from plugins_app.services import releases
+from plugins_app.services.access import api_key_create
+from plugins_app.services.errors import StudioError
+from plugins_app.services.folders import check_folder
+from plugins_app.services.snapshots import remove_tree
+from tests.integration.sources import tool
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def client(
+    transactional_db: None, redis_server: str, tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Client]:
+    """An operator, one plugin, and no plugin host anywhere."""
+    monkeypatch.setattr(releases, "WAIT_SECONDS", 0.0)
+    settings.STUDIO_PLUGINS, settings.STUDIO_STORE = tmp_path / "plugins", tmp_path / "store"
+    (settings.STUDIO_PLUGINS / "slow").mkdir(parents=True)
+    (settings.STUDIO_PLUGINS / "slow" / "plugin.py").write_text(tool("slow"))
+    (settings.STUDIO_PLUGINS / "slow" / "__init__.py").touch()
+    _, key = api_key_create(name="op", role="operator")
+    yield Client(headers={"Authorization": f"Bearer {key}"})
+    connection.close()
+    remove_tree(settings.STUDIO_STORE)
+    from plugins_app.services.hints import redis_client
+
+    redis_client().close()
+
+
+def load(client: Client) -> Any:
+    return client.post("/api/plugins/load", {"plugin_id": "slow"}, content_type="application/json")
+
+
+def observed(**fields: Any) -> None:
+    PluginInstance.objects.update_or_create(plugin_id="slow", node="local", defaults=fields)
+
+
+def test_what_is_not_settled_in_time_is_accepted(client: Client) -> None:
+    answer = load(client)
+    assert (answer.status_code, answer.json()["state"]) == (202, "loading")
+    assert (answer.headers["Location"], answer.headers["Retry-After"]) == ("/api/plugins/slow", "1")
+    again = load(client)
+    assert (again.status_code, again.json()["generation"]) == (202, 1)
+
+
+def test_beat_proves_what_serves(client: Client) -> None:
+    load(client)
+    observed(state="active", generation=1, attempted=1)
+    releases.releases_settle()
+    plugin = Plugin.objects.get(id="slow")
+    assert plugin.proven_id == plugin.desired_id is not None
+    observed(state="error", generation=None, attempted=1, error={"code": "process_died"})
+    releases.releases_settle()
+    assert Plugin.objects.get(id="slow").desired is not None  # a crash is no failed release
+
+
+def test_beat_takes_back_what_failed(client: Client) -> None:
+    load(client)
+    observed(state="error", generation=None, attempted=1, error={"code": "initialize_raised", "detail": "no"})
+    releases.releases_settle()
+    assert Plugin.objects.get(id="slow").desired is None
+    shown = client.get("/api/plugins/slow").json()
+    assert (shown["state"], shown["last_error"]["code"]) == ("error", "initialize_raised")
+
+
+def test_a_failed_change_goes_back_to_what_serves(client: Client) -> None:
+    load(client)
+    observed(state="active", generation=1, attempted=1)
+    releases.releases_settle()
+    client.post("/api/plugins/slow/reload")
+    assert Plugin.objects.get(id="slow").generation == 2
+    observed(state="active", generation=1, attempted=2, error={"code": "initialize_raised", "detail": "no"})
+    releases.releases_settle()
+    plugin = Plugin.objects.select_related("desired").get(id="slow")
+    assert plugin.desired is not None and plugin.desired.generation == 1
+
+
+@pytest.mark.allow_leaks("descriptor")  # Celery's broker pool keeps its connection for the next ping
+def test_health_says_what_is_missing(client: Client) -> None:
+    answer = client.get("/api/plugins/health")
+    parts = answer.json()["components"]
+    assert (answer.status_code, answer.json()["status"]) == (503, "down")
+    assert parts["database"]["ok"] and parts["redis"]["ok"]
+    assert not parts["plugin_host"]["ok"] and "pluginhost" in parts["plugin_host"]["detail"]
+    assert not parts["workers"]["ok"]
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    (folder / "closed").mkdir(parents=True)
+    (folder / "closed").chmod(0)
+    tmp_path.chmod(0o755)
+    if os.geteuid() == 0:
+        os.seteuid(65534)  # root reads everything
+    try:
+        with pytest.raises(StudioError) as caught:
+            check_folder(folder)
+    finally:
+        if os.getuid() == 0:
+            os.seteuid(0)
+        (folder / "closed").chmod(0o755)
+    assert caught.value.code == "file_unreadable" and "cannot be read" in caught.value.detail
+    connection.close()
