@@ -90,7 +90,7 @@ class Catalogue:
             return S.DRAINING
         if plugin.problem is not None or plugin.missing or plugin.version is None:
             return S.ERROR
-        if here is not None and here.state == S.ERROR:
+        if (here is not None and here.state == S.ERROR) or _failed_environment(plugin) is not None:
             return S.ERROR
         if self._blocked(plugin) is not None:
             return S.BLOCKED

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import secrets
 import subprocess
 import sys
@@ -202,7 +203,8 @@ def _short(error: Exception) -> str:
     if isinstance(error, subprocess.TimeoutExpired):
         return f"it took longer than {_STEP_TIMEOUT:.0f} s"
     text = str(error.stderr or error) if isinstance(error, subprocess.CalledProcessError) else str(error)
-    lines = [line.strip(" ×╰─▶├│") for line in text.splitlines() if line.strip() and "://" not in line]
+    told = re.sub(r"[\w+]+://\S+", "…", text)
+    lines = [line.strip(" ×╰─▶├│") for line in told.splitlines() if line.strip()]
     return " ".join(lines)[:1000] or "uv gave no reason"
 
 

@@ -1,6 +1,7 @@
 """Plugins as people write them, for tests that drop them into the plugins folder."""
 
 import textwrap
+from collections.abc import Mapping
 
 __all__ = ["tool"]
 
@@ -30,7 +31,7 @@ def tool(
     *,
     version: str = "1.0.0",
     dependencies: tuple[str, ...] = (),
-    schema: dict[str, object] | None = None,
+    schema: Mapping[str, object] | None = None,
     initialize: str = "return True",
     execute: str = 'return {"action": action, "parameters": parameters}',
 ) -> str:
@@ -39,7 +40,7 @@ def tool(
         id=plugin_id,
         version=version,
         dependencies=list(dependencies),
-        schema=schema or {},
+        schema=dict(schema or {}),
         initialize=textwrap.indent(textwrap.dedent(initialize), " " * 8),
         execute=textwrap.indent(textwrap.dedent(execute), " " * 8),
     )

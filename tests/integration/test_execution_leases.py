@@ -124,7 +124,7 @@ def test_the_plugins_error_is_kept(queued: Execution, monkeypatch: pytest.Monkey
 
 def test_an_idempotency_key_belongs_to_one_user_and_one_request(plugin: Plugin, django_user_model: Any) -> None:
     ada, bob = (django_user_model.objects.create_user(name) for name in ("ada", "bob"))
-    given = {"plugin_id": "p", "method": "m", "idempotency_key": "k"}
+    given: dict[str, Any] = {"plugin_id": "p", "method": "m", "idempotency_key": "k"}
     first, created = executions.execution_create(**given, user=ada)
     again, created_again = executions.execution_create(**given, user=ada)
     other, created_other = executions.execution_create(**given, user=bob)
