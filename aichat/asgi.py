@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 import django
+import jsonschema  # noqa: F401 - takes a second to import: not while somebody waits
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "aichat.settings")
 django.setup(set_prefix=False)

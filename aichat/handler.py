@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import io
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 from asgiref.sync import ThreadSensitiveContext
 from django.core.exceptions import RequestAborted
@@ -56,7 +55,7 @@ class PooledDjango(ASGIHandler):
             else:
                 await self.send_response(response, send)
 
-    def _respond(self, scope: Any, body: io.IOBase) -> HttpResponseBase:
+    def _respond(self, scope: Any, body: IO[bytes]) -> HttpResponseBase:
         set_script_prefix(get_script_prefix(scope))
         request_started.send(sender=self.__class__, scope=scope)
         request, response = self.create_request(scope, body)

@@ -13,9 +13,9 @@ from typing import Any
 from plugins_app.client import AsyncClient, BlockingClient, CallError, CallResult
 from plugins_app.host import Host, HostPaths, Observed, Wanted
 
-__all__ = ["HostedNode", "MemoryStore", "TOOL", "hosted_node"]
+__all__ = ["TOOL", "HostedNode", "MemoryStore", "hosted_node"]
 
-TOOL = '''
+TOOL = """
 import asyncio, os, time
 from backend.plugins.base_plugin import PluginMetadata, PluginType, ToolPlugin
 
@@ -70,7 +70,7 @@ class Probe(ToolPlugin):
         self.context.progress(0.25, "a quarter")
         await self.context.progress(0.5, "half")
         return "done"
-'''
+"""
 
 
 class MemoryStore:
@@ -143,8 +143,8 @@ class HostedNode:
             for task in (supervisor._task, *supervisor._tasks):
                 if task is not None:
                     task.cancel()
-            if supervisor.current is not None and supervisor.current._supervision is not None:
-                supervisor.current._supervision.transport.abort()
+            if supervisor.current is not None:
+                supervisor.current._supervision.transport.abort()  # type: ignore[union-attr]
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
 

@@ -98,7 +98,7 @@ def _count(fewest: int, most: int) -> str:
 
 
 def _brief(value: Value) -> str:
-    return f"{float(value):g}" if abs(value) < 1e300 else "a huge number"
+    return f"{float(value):g}" if -1e300 < value < 1e300 else "a huge number"
 
 
 def _shortened(source: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 from collections.abc import AsyncIterator, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -64,7 +66,8 @@ class BasePlugin:
 class ProviderPlugin(BasePlugin):
     """Models to talk to. Messages, answers and chunks have the shapes of OpenAI's chat completions."""
 
-    async def chat_completion(self, messages: list[dict[str, Any]], model: str, **kwargs: Any) -> dict[str, Any]:
+    # What returns Any here may be written with or without `async`.
+    def chat_completion(self, messages: list[dict[str, Any]], model: str, **kwargs: Any) -> Any:
         """Answer at once: ``{"choices": [{"message": ..., "finish_reason": ...}], "usage": ...}``."""
         raise NotImplementedError(f"{type(self).__name__} does not implement chat_completion")
 
@@ -72,11 +75,14 @@ class ProviderPlugin(BasePlugin):
         self, messages: list[dict[str, Any]], model: str, **kwargs: Any
     ) -> AsyncIterator[dict[str, Any]]:
         """Answer in chunks: ``{"choices": [{"delta": ..., "finish_reason": None}]}``; by default one of everything."""
-        answer = await self.chat_completion(messages, model, **kwargs)
+        if inspect.iscoroutinefunction(self.chat_completion):
+            answer = await self.chat_completion(messages, model, **kwargs)
+        else:  # a sync one must not hold up the plugin's other calls
+            answer = await asyncio.to_thread(self.chat_completion, messages, model, **kwargs)
         for chunk in chunks_of(answer):
             yield chunk
 
-    def get_available_models(self) -> list[dict[str, Any]]:
+    def get_available_models(self) -> Any:
         """The models: ``[{"id", "name", "description", "context_window", "max_tokens"}]``. May be async."""
         return []
 
@@ -84,11 +90,11 @@ class ProviderPlugin(BasePlugin):
 class ToolPlugin(BasePlugin):
     """Something a model or a program can use."""
 
-    async def execute(self, action: str, parameters: dict[str, Any]) -> Any:
+    def execute(self, action: str, parameters: dict[str, Any]) -> Any:
         """Do it. An async generator's items are progress, the last one is the result."""
         raise NotImplementedError(f"{type(self).__name__} does not implement execute")
 
-    def get_actions(self) -> list[dict[str, Any]]:
+    def get_actions(self) -> Any:
         """The actions: ``[{"name", "description", "parameters": JSON Schema, "destructive": bool}]``."""
         return []
 
@@ -113,7 +119,7 @@ class MiddlewarePlugin(BasePlugin):
 class ExportPlugin(BasePlugin):
     """A format in which a conversation leaves the studio."""
 
-    async def export(self, data: Any, output_path: str | None = None) -> bytes:
+    def export(self, data: Any, output_path: str | None = None) -> Any:
         """The file's content; `data` is ``{"title", "created_at", "messages": [...]}``."""
         raise NotImplementedError(f"{type(self).__name__} does not implement export")
 

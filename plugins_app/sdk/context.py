@@ -46,7 +46,9 @@ class _Detached:
     user = None
 
     async def host_call(self, operation: str, payload: dict[str, Any]) -> Any:
-        raise PluginError(f"{operation}: this plugin is not running in a studio; use sdk.testing.PluginHarness in tests")
+        raise PluginError(
+            f"{operation}: this plugin is not running in a studio; use sdk.testing.PluginHarness in tests"
+        )
 
     def send_progress(self, fraction: float | None, message: str) -> None:
         return None

@@ -53,7 +53,9 @@ def method(*, idempotent: bool = False) -> Callable[[_F], _F]:
 
 def declared_methods(plugin_class: type, plugin_type: PluginType) -> dict[str, MethodInfo]:
     """The methods of this class that may be called from outside, by name."""
-    found = {name: info for name, info in TYPE_METHODS[plugin_type].items() if callable(getattr(plugin_class, name, None))}
+    found = {
+        name: info for name, info in TYPE_METHODS[plugin_type].items() if callable(getattr(plugin_class, name, None))
+    }
     for name in dir(plugin_class):
         info = getattr(getattr(plugin_class, name, None), _MARK, None)
         if isinstance(info, MethodInfo) and not name.startswith("_") and name not in LIFECYCLE_METHODS:

@@ -18,7 +18,9 @@ CONFIG = {"enabled": True, "api_key": "your-api-key-here", "custom_setting": "va
 Drop = Callable[..., Path]
 
 
-def execute(studio: Studio, action: str, plugin_id: str = "my-plugin", timeout: float = 20, **parameters: Any) -> Response:
+def execute(
+    studio: Studio, action: str, plugin_id: str = "my-plugin", timeout: float = 20, **parameters: Any
+) -> Response:
     body = {
         "plugin_id": plugin_id,
         "method": "execute",
@@ -90,7 +92,9 @@ def test_a_broken_version_is_told_apart_and_the_old_one_serves_on(
 
 
 def test_a_version_that_hangs_is_said_to_hang(studio: Studio, plugin_folder: Drop) -> None:
-    manifest = '[plugin]\nid = "hanger"\nname = "H"\nversion = "1.0.0"\nauthor = "A"\ndescription = "d"\ntype = "tool"\n'
+    manifest = (
+        '[plugin]\nid = "hanger"\nname = "H"\nversion = "1.0.0"\nauthor = "A"\ndescription = "d"\ntype = "tool"\n'
+    )
     manifest += "[limits]\ninit_timeout_s = 1\n"
     folder = plugin_folder("hanger", spec_tool("hanger"), CONFIG, {"plugin.toml": manifest})
     assert studio.http.post("/api/plugins/load", {"plugin_id": "hanger"}).status == 200

@@ -25,7 +25,8 @@ def test_an_event_id_says_which_answer_and_how_far(text: str, found: tuple[str |
 
 
 def test_an_event_is_one_block_whatever_is_in_it() -> None:
-    block = encode_event(ID, 3, "delta", {"content": "a\n\nb", "raw": b"x", 1: {2}})
+    data: dict[Any, Any] = {"content": "a\n\nb", "raw": b"x", 1: {2}}
+    block = encode_event(ID, 3, "delta", data)
     assert block.startswith(f"id: {ID}:3\nevent: delta\ndata: ".encode())
     assert block.count(b"\n\n") == 1 and b'{"base64":"eA=="}' in block
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 
 from plugins_app.wire import MAX_FRAME, Call, FrameDecoder, FrameTooLargeError, Goaway, Result, encode
 
