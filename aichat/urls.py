@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path, re_path
+from django.views.generic import RedirectView
 
 from plugins_app.api.assets import plugin_asset
 from plugins_app.api.pages import errors_page, page
@@ -22,6 +24,7 @@ urlpatterns = [
     path("api/", include("plugins_app.api.urls")),
     path("plugin-assets/<str:plugin_id>/<str:digest>/<path:path>", plugin_asset),
     path("admin/", admin.site.urls),
+    path("favicon.ico", RedirectView.as_view(url=f"{settings.STATIC_URL}favicon.svg")),  # the admin names no icon
     re_path(r"^docs/errors/?$", errors_page),
     re_path(r"^(?:plugins|login)?/?$", page),
     re_path(r"^c/(?P<conversation_id>[^/]+)/?$", page),

@@ -1,5 +1,5 @@
 /** Where the page's long-lived parts are made and tied together; everything else gets them from here. */
-import { QueryClient } from "@tanstack/react-query";
+import { notifyManager, QueryClient } from "@tanstack/react-query";
 import { navigate } from "wouter/use-browser-location";
 import { ApiError } from "@/api/http";
 import * as studio from "@/api/studio";
@@ -48,7 +48,13 @@ export const sessions: Sessions = new Sessions({
 
 /** Somebody signed in or out: nothing of whoever was there before is kept. */
 export function setPerson(person: Person | null): void {
+  if (person) forgetEverything();
   queryClient.setQueryData(keys.me, person);
+  // Only when the page has heard of it: what it still shows would ask anew for what is gone, and be refused.
+  if (!person) notifyManager.schedule(forgetEverything);
+}
+
+function forgetEverything(): void {
   queryClient.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== keys.me[0] });
   sessions.clear();
 }
