@@ -156,6 +156,7 @@ class UISerializer(serializers.Serializer):
     entry = serializers.CharField()
     mounts = serializers.ListField(child=serializers.CharField())
     isolation = serializers.ChoiceField(choices=("page", "iframe"))
+    config = serializers.DictField(help_text="the effective configuration without its secrets")
 
 
 class LinksSerializer(serializers.Serializer):

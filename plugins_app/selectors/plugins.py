@@ -217,15 +217,19 @@ def _ui(plugin: Plugin, metadata: Mapping[str, Any]) -> dict[str, Any] | None:
         "entry": f"/plugin-assets/{plugin.id}/{digest}/{ui['entry']}",
         "mounts": ui.get("mounts") or [],
         "isolation": ui.get("isolation") or "iframe",
+        "config": secrets.without(_effective(plugin)),  # it runs in everybody's browser
     }
 
 
 def _config(plugin: Plugin) -> dict[str, Any]:
     """The effective configuration, masked, and its schema."""
+    schema = to_json_schema(_metadata(plugin).get("config_schema") or {})
+    return {"config": secrets.mask(_effective(plugin)), "config_schema": schema}
+
+
+def _effective(plugin: Plugin) -> dict[str, Any]:
+    """What it runs with, or would."""
     release = plugin_release(plugin)
-    version = release.version if release else plugin.version
-    if version is None:
-        return {"config": {}, "config_schema": to_json_schema({})}
-    config = release.config if release else effective(version, plugin.config)
-    schema = to_json_schema(version.metadata.get("config_schema") or {})
-    return {"config": secrets.mask(config), "config_schema": schema}
+    if release is not None:
+        return release.config
+    return effective(plugin.version, plugin.config) if plugin.version else {}

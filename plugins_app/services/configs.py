@@ -26,10 +26,10 @@ def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def effective(version: PluginVersion, stored: Mapping[str, Any]) -> dict[str, Any]:
-    """What the plugin gets, secrets encrypted."""
+    """What the plugin gets, secrets encrypted: also those that were no secrets yet when they were stored."""
     schema = version.metadata.get("config_schema") or {}
     base = secrets.seal(defaults(schema), schema)
-    return merged(merged(base, version.default_config), stored)
+    return secrets.seal(merged(merged(base, version.default_config), stored), schema)
 
 
 def operator_config(plugin: Plugin, version: PluginVersion, given: Mapping[str, Any], *, keep: bool) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from django.conf import settings
 from aichat.keys import load_or_create_key
 from plugins_app.sdk.config import MASK, Path, pointer, secret_paths
 
-__all__ = ["encrypt", "is_sealed", "mask", "reveal", "seal", "unmask"]
+__all__ = ["encrypt", "is_sealed", "mask", "reveal", "seal", "unmask", "without"]
 
 _MARK = "$secret"
 
@@ -61,6 +61,13 @@ def _decrypt(value: Mapping[str, str]) -> Any:
 def mask(config: Any) -> Any:
     """The configuration as it may be shown."""
     return _walk(config, lambda _: MASK)
+
+
+def without(config: Any) -> Any:
+    """The configuration as anybody may see it: not even where a secret would be."""
+    if isinstance(config, Mapping):
+        return {key: without(item) for key, item in config.items() if not is_sealed(item)}
+    return [without(item) for item in config if not is_sealed(item)] if isinstance(config, list) else config
 
 
 def _walk(value: Any, replace: Callable[[Mapping[str, str]], Any]) -> Any:
