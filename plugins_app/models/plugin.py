@@ -70,13 +70,18 @@ class PluginVersion(models.Model):
 
 
 class PluginRelease(models.Model):
-    """One generation: exactly this snapshot with this configuration and these permissions. Never changed."""
+    """One generation: exactly this snapshot with this configuration and these permissions. Never changed.
+
+    `previous_config` and `previous_granted` are what the plugin's own row gets back when this release fails.
+    """
 
     plugin = models.ForeignKey(Plugin, on_delete=models.CASCADE, related_name="releases")
     generation = models.PositiveIntegerField()
     version = models.ForeignKey(PluginVersion, on_delete=models.PROTECT, related_name="releases")
     config = models.JSONField(default=dict, help_text="the whole effective configuration; secrets encrypted")
     granted = models.JSONField(default=list)
+    previous_config = models.JSONField(default=dict, help_text="what was stored before; secrets encrypted")
+    previous_granted = models.JSONField(default=list)
     cause = models.CharField(max_length=32)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)

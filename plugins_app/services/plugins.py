@@ -23,7 +23,15 @@ from .events import event_record
 from .hints import DESIRED_CHANNEL, hint_on_commit
 from .permissions import check_granted, permissions_asked
 from .queue import enqueue_on_commit
-from .releases import Change, release_create, releases_promote, releases_wait, unload_wait
+from .releases import (
+    Change,
+    Ground,
+    release_create,
+    release_ground,
+    releases_promote,
+    releases_wait,
+    unload_wait,
+)
 
 __all__ = [
     "Result",
@@ -114,13 +122,13 @@ def _because_of(plugin_id: str, dependency: str, error: StudioError) -> StudioEr
 def _load_one(plugin: Plugin, config: Mapping[str, Any] | None, grant: list[str], user: User) -> Change | None:
     running = plugin.waiting or plugin.desired
     version = running.version if running else _usable_version(plugin)
-    before = (dict(plugin.config), list(plugin.granted))
+    ground = release_ground(plugin)
     if config is not None:
         plugin.config = operator_config(plugin, version, config, keep=True)
     _grant(plugin, version, grant)
     if running and _same(running, version, plugin) and not _failed(plugin):
-        return _under_way(plugin, before)
-    return _release(plugin, version, "load" if not running else "config", user, before)
+        return _under_way(plugin)
+    return _release(plugin, version, "load" if not running else "config", user, ground)
 
 
 def _failed(plugin: Plugin) -> bool:
@@ -129,12 +137,12 @@ def _failed(plugin: Plugin) -> bool:
     return plugin.desired_id is not None and plugin.desired_id == plugin.proven_id and here.exists()
 
 
-def _under_way(plugin: Plugin, before: tuple[dict[str, Any], list[str]]) -> Change | None:
+def _under_way(plugin: Plugin) -> Change | None:
     """A load that somebody else has just asked for is waited for, not asked for again."""
     current = plugin.waiting or plugin.desired
     if current is None or current.id == plugin.proven_id:
         return None
-    return Change(plugin.id, current.generation, *before)
+    return Change(plugin.id, current.generation)
 
 
 def _usable_version(plugin: Plugin) -> PluginVersion:
@@ -175,24 +183,19 @@ def _same(running: PluginRelease, version: PluginVersion, plugin: Plugin) -> boo
         return False
 
 
-def _release(
-    plugin: Plugin,
-    version: PluginVersion,
-    cause: str,
-    user: User,
-    before: tuple[dict[str, Any], list[str]] | None = None,
-) -> Change:
+def _release(plugin: Plugin, version: PluginVersion, cause: str, user: User, ground: Ground) -> Change:
     """Check everything that can be checked without running the plugin, then make the next generation."""
     config = effective(version, plugin.config)
     check_compat(plugin.id, version.metadata)
     check_granted(plugin.id, version.metadata, plugin.granted)
     require_valid(plugin.id, version, config)
-    previous = before or (dict(plugin.config), list(plugin.granted))
     granted = [p for p in permissions_asked(version.metadata) if p in plugin.granted]
-    release = release_create(plugin=plugin, version=version, config=config, granted=granted, cause=cause, user=user)
+    release = release_create(
+        plugin=plugin, version=version, config=config, granted=granted, ground=ground, cause=cause, user=user
+    )
     if key := environment_request(metadata=version.metadata):
         enqueue_on_commit("environment_install", key)
-    return Change(plugin.id, release.generation, *previous)
+    return Change(plugin.id, release.generation)
 
 
 def plugin_unload(*, plugin_id: str, cascade: bool = False, user: User = None, wait: bool = True) -> Result:
@@ -256,7 +259,7 @@ def _start_reload(plugin_id: str, user: User) -> tuple[Change, dict[str, Any]]:
     try:
         version = _usable_version(plugin)
         _check_still_fits(plugin_id, version, plugins)
-        change = _release(plugin, version, "reload", user)
+        change = _release(plugin, version, "reload", user, release_ground(plugin))
     except StudioError as error:
         error.detail += f" Generation {running.generation} goes on serving." if plugin.desired else ""
         raise
@@ -306,16 +309,16 @@ def _start_configure(plugin_id: str, config: Mapping[str, Any], user: User, keep
     version = running.version if running else plugin.version
     if version is None:
         raise _usable_problem(plugin)
-    before = (dict(plugin.config), list(plugin.granted))
+    before, ground = dict(plugin.config), release_ground(plugin)
     plugin.config = operator_config(plugin, version, config, keep=keep)
     require_valid(plugin_id, version, effective(version, plugin.config))
-    if plugin.config == before[0]:
+    if plugin.config == before:
         return []
     event_record(event="plugin_config_changed", plugin_id=plugin_id, data={"fields": sorted(config)})
     if running is None or _same(running, version, plugin):
         plugin.save(update_fields=["config", "updated_at"])
         return []
-    change = _release(plugin, version, "config", user, before)
+    change = _release(plugin, version, "config", user, ground)
     releases_promote()
     return [change]
 

@@ -23,7 +23,9 @@ from .hints import DESIRED_CHANNEL, hint_on_commit
 
 __all__ = [
     "Change",
+    "Ground",
     "release_create",
+    "release_ground",
     "release_outcome",
     "release_prove",
     "release_revert",
@@ -39,12 +41,28 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.005, 0.05
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One release that was asked for, and what would have to be put back."""
+    """One release that was asked for."""
 
     plugin_id: str
     generation: int
-    previous_config: dict[str, Any]
-    previous_granted: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What the operator had stored when the plugin was last seen to work: a failed change goes back to it."""
+
+    config: dict[str, Any]
+    granted: list[str]
+
+
+def release_ground(plugin: Plugin) -> Ground:
+    """Where a change of the plugin, as it is now, would go back to. What serves is proven first: it may be new."""
+    if plugin.desired is not None and plugin.desired_id != plugin.proven_id and _serves(plugin.desired):
+        plugin.proven = plugin.desired
+    current = plugin.waiting or plugin.desired
+    if current is not None and current.id != plugin.proven_id:
+        return Ground(current.previous_config, current.previous_granted)
+    return Ground(dict(plugin.config), list(plugin.granted))
 
 
 def release_create(
@@ -53,6 +71,7 @@ def release_create(
     version: PluginVersion,
     config: dict[str, Any],
     granted: list[str],
+    ground: Ground,
     cause: str,
     user: Any,
 ) -> PluginRelease:
@@ -64,11 +83,13 @@ def release_create(
         version=version,
         config=config,
         granted=granted,
+        previous_config=ground.config,
+        previous_granted=ground.granted,
         cause=cause,
         created_by=user,
     )
     plugin.waiting = release
-    plugin.save(update_fields=["generation", "waiting", "config", "granted", "updated_at"])
+    plugin.save(update_fields=["generation", "waiting", "proven", "config", "granted", "updated_at"])
     event_record(
         event="plugin_loading",
         plugin_id=plugin.id,
@@ -213,17 +234,16 @@ def release_revert(*, change: Change, error: dict[str, Any] | None = None) -> No
         Plugin.objects.select_for_update(of=("self",)).select_related("desired", "waiting").get(id=change.plugin_id)
     )
     current = plugin.waiting or plugin.desired
-    if current is None or current.generation != change.generation:
-        return
-    plugin.config, plugin.granted = change.previous_config, change.previous_granted
-    plugin.save(update_fields=["config", "granted"])
-    _go_back(plugin, error)
+    if current is not None and current.generation == change.generation:
+        _go_back(plugin, current, error)
 
 
-def _go_back(plugin: Plugin, error: dict[str, Any] | None) -> None:
+def _go_back(plugin: Plugin, failed: PluginRelease, error: dict[str, Any] | None) -> None:
     abandoned = plugin.waiting  # what was wanted, the plugin host has tried, and told why it failed
     plugin.desired, plugin.waiting = plugin.proven, None
-    plugin.save(update_fields=["desired", "waiting", "updated_at"])
+    if failed.id != plugin.proven_id:
+        plugin.config, plugin.granted = failed.previous_config, failed.previous_granted
+    plugin.save(update_fields=["desired", "waiting", "config", "granted", "updated_at"])
     hint_on_commit(DESIRED_CHANNEL, plugin.id)
     if error is not None and abandoned is not None:
         data = {"generation": abandoned.generation, "error": {k: error.get(k) for k in ("code", "detail")}}
@@ -251,7 +271,7 @@ def _settle(plugin_id: str) -> None:
         return
     outcome = release_outcome(plugin_id=plugin_id, generation=release.generation)
     if outcome.error is not None:
-        _go_back(plugin, outcome.error)
+        _go_back(plugin, release, outcome.error)
     elif outcome.settled and plugin.waiting is None:
         plugin.proven = plugin.desired
         plugin.save(update_fields=["proven"])

@@ -87,6 +87,47 @@ def test_a_failed_change_goes_back_to_what_serves(client: Client) -> None:
     assert plugin.desired is not None and plugin.desired.generation == 1
 
 
+def configure(client: Client, **config: Any) -> None:
+    answer = client.put("/api/plugins/slow/config", {"config": config}, content_type="application/json")
+    assert answer.status_code == 202, answer.content
+
+
+def stored() -> tuple[dict[str, Any], int | None]:
+    plugin = Plugin.objects.select_related("desired").get(id="slow")
+    return plugin.config, plugin.desired.generation if plugin.desired else None
+
+
+def test_a_failed_configuration_is_not_kept(client: Client) -> None:
+    load(client)
+    observed(state="active", generation=1, attempted=1)
+    configure(client, word="good")
+    observed(state="active", generation=2, attempted=2)
+    configure(client, word="bad")  # nobody has proven generation 2 until now, but it serves
+    observed(state="active", generation=2, attempted=3, error={"code": "initialize_raised", "detail": "no"})
+    assert stored() == ({"word": "bad"}, 3)
+    releases.releases_settle()
+    assert stored() == ({"word": "good"}, 2)
+    assert client.get("/api/plugins/slow").json()["config"] == {"word": "good"}
+
+
+def test_two_failed_changes_go_back_to_before_the_first(client: Client) -> None:
+    load(client)
+    observed(state="active", generation=1, attempted=1)
+    configure(client, word="bad")
+    configure(client, word="worse")
+    observed(state="active", generation=1, attempted=3, error={"code": "initialize_raised", "detail": "no"})
+    releases.releases_settle()
+    assert stored() == ({}, 1)
+
+
+def test_what_a_failed_first_load_brought_along_is_forgotten(client: Client) -> None:
+    wanted = {"plugin_id": "slow", "config": {"word": "bad"}}
+    client.post("/api/plugins/load", wanted, content_type="application/json")
+    observed(state="error", generation=None, attempted=1, error={"code": "initialize_raised", "detail": "no"})
+    releases.releases_settle()
+    assert stored() == ({}, None)
+
+
 @pytest.mark.allow_leaks("descriptor")  # Celery's broker pool keeps its connection for the next ping
 def test_health_says_what_is_missing(client: Client) -> None:
     answer = client.get("/api/plugins/health")
