@@ -48,8 +48,8 @@ def _beside(studio: Studio) -> Iterator[str]:
     """A web process like the studio's own, with an empty view beside its routes."""
     port = free_port()
     environ = studio.environ | {"DJANGO_SETTINGS_MODULE": "tests.bench.settings"}
-    command = [str(Path(sys.executable).with_name("granian")), "--interface", "asgi", "--host", "127.0.0.1"]
-    command += ["--port", str(port), "--workers", "1", "--no-ws", "--log-level", "warning", "aichat.asgi:application"]
+    command = [str(Path(sys.executable).with_name("uvicorn")), "--port", str(port), "--loop", "uvloop"]
+    command += ["--http", "httptools", "--no-access-log", "--log-level", "warning", "aichat.asgi:application"]
     url = f"http://127.0.0.1:{port}"
     with subprocess.Popen(command, env=environ, stderr=subprocess.DEVNULL) as process:
         try:
