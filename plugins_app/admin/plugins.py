@@ -216,8 +216,8 @@ class PluginAdmin(admin.ModelAdmin):
         """Grant, then configure; each is its own change with its own outcome."""
         if "granted" in form.changed_data:
             service.plugin_permissions_grant(plugin_id=obj.id, granted=form.cleaned_data["granted"], user=request.user)
-        if "config" in form.changed_data:
-            config = form.cleaned_data["config"]
+        config = form.cleaned_data.get("config", form.before)
+        if config != form.before:  # not `changed_data`: the page sends empty fields along that were never set
             self._tell(
                 request,
                 obj.id,

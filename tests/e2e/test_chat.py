@@ -228,9 +228,7 @@ def test_links_and_images_of_an_answer_are_harmless(operator_page: Page) -> None
     expect(answer.get_by_role("link", name="Image: pixel")).to_be_visible()
 
 
-def test_a_failed_answer_says_why_and_can_be_asked_again(
-    operator_page: Page, studio: Studio, console: Console
-) -> None:
+def test_a_failed_answer_says_why_and_can_be_asked_again(operator_page: Page, studio: Studio, console: Console) -> None:
     console.expect(r"4\d\d .* at \S+/api/(chat|conversations)")
     new_chat(operator_page)
     ask(operator_page, "still here?")
