@@ -20,7 +20,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 STUDIO_DATA, STUDIO_RUN = ENVIRONMENT.data, ENVIRONMENT.run
 STUDIO_STORE, STUDIO_ENVS = ENVIRONMENT.store, ENVIRONMENT.envs
 STUDIO_PLUGINS, STUDIO_NODE = ENVIRONMENT.plugins, ENVIRONMENT.node
-STUDIO_VERSION = "0.1.0"
+STUDIO_VERSION = "1.0.0"
 REDIS_URL = ENVIRONMENT.redis_py_url
 
 STUDIO_DATA.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -141,7 +141,12 @@ SPECTACULAR_SETTINGS = {
     "VERSION": STUDIO_VERSION,
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "OAS_VERSION": "3.1.0",  # its schemas are JSON Schema 2020-12, as plugins' own are
     "PREPROCESSING_HOOKS": ["plugins_app.api.schema.without_trailing_slash"],
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "aichat.chat.openapi.add_chat_routes",
+    ],
     "SCHEMA_PATH_PREFIX": "/api/",
     "ENUM_NAME_OVERRIDES": {
         "PluginStateEnum": "plugins_app.models.PluginState",

@@ -8,7 +8,7 @@ from plugins_app.services.errors import CODES, StudioError
 
 __all__ = ["CHAT_CODES", "ChatError"]
 
-#: The codes that only a chat has; `plugins_app.services.errors.CODES` has the rest. docs/chat.md explains each.
+#: The codes that only a chat has; `plugins_app.services.errors.CODES` has the rest. docs/errors.md explains each.
 CHAT_CODES: dict[str, tuple[int, str]] = {
     "model_not_found": (404, "There is no such model"),
     "conversation_not_found": (404, "There is no such conversation"),

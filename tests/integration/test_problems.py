@@ -7,6 +7,7 @@ import urllib.request
 
 import pytest
 
+from aichat.chat.errors import CHAT_CODES
 from plugins_app.services.errors import CODES
 from tests.studio import ROOT, Response, Studio
 
@@ -69,7 +70,21 @@ def test_every_code_is_explained_and_nothing_else() -> None:
         code: int(status)
         for status, code in re.findall(r"^\| (\d{3}) \| <a id=\"[a-z_]+\"></a>`([a-z_]+)`", text, re.M)
     }
-    assert explained == {code: status for code, (status, _) in CODES.items()}
+    assert explained == {code: status for code, (status, _) in (CODES | CHAT_CODES).items()}
+
+
+@pytest.mark.parametrize("code", ["model_not_found", "plugin_not_found"])
+def test_the_type_of_a_problem_leads_to_its_explanation(studio: Studio, code: str) -> None:
+    requests = {
+        "model_not_found": ("/api/chat", {"model": "nobody/nothing", "message": "Hello"}),
+        "plugin_not_found": ("/api/plugins/load", {"plugin_id": "nobody"}),
+    }
+    problem = studio.http.post(*requests[code]).json()
+    path, _, anchor = problem["type"].partition("#")
+    page = studio.anonymous.get(path)
+    assert page.status == 200 and anchor == code
+    row = re.search(rf'<tr><td>404</td><td><a id="{anchor}"></a><code>{code}</code></td><td>.+</td></tr>', page.text)
+    assert row is not None
 
 
 def test_the_openapi_document_has_every_call(studio: Studio) -> None:

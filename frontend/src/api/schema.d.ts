@@ -64,6 +64,23 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/api/chat": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** Say something, in a new conversation or a given one */
+        readonly post: operations["chat_create"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/api/conversations": {
         readonly parameters: {
             readonly query?: never;
@@ -100,6 +117,23 @@ export interface paths {
         readonly patch: operations["conversations_partial_update"];
         readonly trace?: never;
     };
+    readonly "/api/conversations/{id}/cancel": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** End the answer under way */
+        readonly post: operations["conversations_cancel_create"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/api/conversations/{id}/export": {
         readonly parameters: {
             readonly query?: never;
@@ -109,6 +143,40 @@ export interface paths {
         };
         /** @description The conversation as a file. */
         readonly get: operations["conversations_export_retrieve"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/conversations/{id}/messages": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** Say something in this conversation */
+        readonly post: operations["conversations_messages_create"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/conversations/{id}/stream": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** The answer under way, or the rest of it */
+        readonly get: operations["conversations_stream_retrieve"];
         readonly put?: never;
         readonly post?: never;
         readonly delete?: never;
@@ -197,6 +265,23 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/api/models": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Models to talk to */
+        readonly get: operations["models_list"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/api/plugins": {
         readonly parameters: {
             readonly query?: never;
@@ -211,94 +296,6 @@ export interface paths {
         readonly get: operations["plugins_list"];
         readonly put?: never;
         readonly post?: never;
-        readonly delete?: never;
-        readonly options?: never;
-        readonly head?: never;
-        readonly patch?: never;
-        readonly trace?: never;
-    };
-    readonly "/api/plugins/{plugin_id}": {
-        readonly parameters: {
-            readonly query?: never;
-            readonly header?: never;
-            readonly path?: never;
-            readonly cookie?: never;
-        };
-        /**
-         * One plugin
-         * @description Plugins: what there is, what is loaded, and every change to it.
-         */
-        readonly get: operations["plugins_retrieve"];
-        readonly put?: never;
-        readonly post?: never;
-        /**
-         * Remove a plugin
-         * @description Its folder is moved to the trash of the studio's data folder, from where it can be put back.
-         */
-        readonly delete: operations["plugins_destroy"];
-        readonly options?: never;
-        readonly head?: never;
-        readonly patch?: never;
-        readonly trace?: never;
-    };
-    readonly "/api/plugins/{plugin_id}/config": {
-        readonly parameters: {
-            readonly query?: never;
-            readonly header?: never;
-            readonly path?: never;
-            readonly cookie?: never;
-        };
-        readonly get?: never;
-        /**
-         * Replace the configuration
-         * @description A loaded plugin is swapped to it. A masked secret sent back means: unchanged.
-         */
-        readonly put: operations["plugins_config_update"];
-        readonly post?: never;
-        readonly delete?: never;
-        readonly options?: never;
-        readonly head?: never;
-        /**
-         * Merge into the configuration
-         * @description Plugins: what there is, what is loaded, and every change to it.
-         */
-        readonly patch: operations["plugins_config_partial_update"];
-        readonly trace?: never;
-    };
-    readonly "/api/plugins/{plugin_id}/reload": {
-        readonly parameters: {
-            readonly query?: never;
-            readonly header?: never;
-            readonly path?: never;
-            readonly cookie?: never;
-        };
-        readonly get?: never;
-        readonly put?: never;
-        /**
-         * Swap a loaded plugin to its folder as it is now
-         * @description Plugins: what there is, what is loaded, and every change to it.
-         */
-        readonly post: operations["plugins_reload_create"];
-        readonly delete?: never;
-        readonly options?: never;
-        readonly head?: never;
-        readonly patch?: never;
-        readonly trace?: never;
-    };
-    readonly "/api/plugins/{plugin_id}/unload": {
-        readonly parameters: {
-            readonly query?: never;
-            readonly header?: never;
-            readonly path?: never;
-            readonly cookie?: never;
-        };
-        readonly get?: never;
-        readonly put?: never;
-        /**
-         * Unload a plugin
-         * @description Plugins: what there is, what is loaded, and every change to it.
-         */
-        readonly post: operations["plugins_unload_create"];
         readonly delete?: never;
         readonly options?: never;
         readonly head?: never;
@@ -425,10 +422,221 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/api/plugins/{plugin_id}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * One plugin
+         * @description Plugins: what there is, what is loaded, and every change to it.
+         */
+        readonly get: operations["plugins_retrieve"];
+        readonly put?: never;
+        readonly post?: never;
+        /**
+         * Remove a plugin
+         * @description Its folder is moved to the trash of the studio's data folder, from where it can be put back.
+         */
+        readonly delete: operations["plugins_destroy"];
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/plugins/{plugin_id}/config": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        /**
+         * Replace the configuration
+         * @description A loaded plugin is swapped to it. A masked secret sent back means: unchanged.
+         */
+        readonly put: operations["plugins_config_update"];
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        /**
+         * Merge into the configuration
+         * @description Plugins: what there is, what is loaded, and every change to it.
+         */
+        readonly patch: operations["plugins_config_partial_update"];
+        readonly trace?: never;
+    };
+    readonly "/api/plugins/{plugin_id}/reload": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Swap a loaded plugin to its folder as it is now
+         * @description Plugins: what there is, what is loaded, and every change to it.
+         */
+        readonly post: operations["plugins_reload_create"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/plugins/{plugin_id}/unload": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Unload a plugin
+         * @description Plugins: what there is, what is loaded, and every change to it.
+         */
+        readonly post: operations["plugins_unload_create"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * Cancelling
+         * @description The answer that will end soon, with what it has.
+         */
+        readonly Cancelling: {
+            /** Format: uuid */
+            readonly message_id: string;
+            /** @enum {unknown} */
+            readonly status: "cancelling";
+        };
+        /**
+         * ChatBody
+         * @description The body of `POST /api/chat`.
+         */
+        readonly ChatBody: {
+            readonly model: string;
+            /** @default null */
+            readonly message: string | null;
+            /** @default null */
+            readonly messages: readonly components["schemas"]["ChatMessage"][] | null;
+            /** @default null */
+            readonly conversation_id: string | null;
+            /** @default auto */
+            readonly tools: "auto" | readonly string[];
+            /** @default null */
+            readonly temperature: number | null;
+            /** @default null */
+            readonly top_p: number | null;
+            /** @default null */
+            readonly max_tokens: number | null;
+            /** @default null */
+            readonly stop: string | readonly string[] | null;
+            /** @default null */
+            readonly seed: number | null;
+        };
+        readonly ChatEvent: {
+            readonly id: string;
+            /** @enum {string} */
+            readonly event: "message.start";
+            readonly data: components["schemas"]["MessageStart"];
+        } | {
+            readonly id: string;
+            /** @enum {string} */
+            readonly event: "delta";
+            readonly data: components["schemas"]["TextDelta"];
+        } | {
+            readonly id: string;
+            /** @enum {string} */
+            readonly event: "reasoning";
+            readonly data: components["schemas"]["TextDelta"];
+        } | {
+            readonly id: string;
+            /** @enum {string} */
+            readonly event: "tool.call";
+            readonly data: components["schemas"]["ToolCallStart"];
+        } | {
+            readonly id: string;
+            /** @enum {string} */
+            readonly event: "tool.progress";
+            readonly data: components["schemas"]["ToolCallProgress"];
+        } | {
+            readonly id: string;
+            /** @enum {string} */
+            readonly event: "tool.result";
+            readonly data: components["schemas"]["ToolCallResult"];
+        } | {
+            readonly id: string;
+            /** @enum {string} */
+            readonly event: "message.end";
+            readonly data: components["schemas"]["MessageEnd"];
+        } | {
+            readonly id: string;
+            /** @enum {string} */
+            readonly event: "error";
+            readonly data: components["schemas"]["ChatFailure"];
+        };
+        /**
+         * ChatFailure
+         * @description Why there is no whole answer.
+         */
+        readonly ChatFailure: {
+            readonly code: string;
+            readonly title: string;
+            readonly detail: string;
+            readonly status: number;
+            /** @default null */
+            readonly plugin_id: string | null;
+        };
+        /**
+         * ChatMessage
+         * @description One message in OpenAI's shape.
+         */
+        readonly ChatMessage: {
+            /** @enum {unknown} */
+            readonly role: "assistant" | "system" | "tool" | "user";
+            /** @default null */
+            readonly content: string | readonly Record<string, never>[] | null;
+            /** @default null */
+            readonly tool_calls: readonly components["schemas"]["ToolCall"][] | null;
+            /** @default null */
+            readonly tool_call_id: string | null;
+            /** @default null */
+            readonly name: string | null;
+        };
+        /**
+         * ChatModel
+         * @description A model that can be talked to.
+         */
+        readonly ChatModel: {
+            readonly id: string;
+            readonly name: string;
+            readonly description: string;
+            readonly context_window: number | null;
+            readonly max_tokens: number | null;
+            readonly plugin_id: string;
+        };
+        /**
+         * ChatModels
+         * @description Every loaded provider's models.
+         */
+        readonly ChatModels: {
+            readonly data: readonly components["schemas"]["ChatModel"][];
+        };
         readonly Component: {
             readonly ok: boolean;
             readonly detail?: string;
@@ -507,7 +715,7 @@ export interface components {
             readonly progress: {
                 readonly [key: string]: unknown;
             };
-            readonly result?: unknown;
+            readonly result?: unknown | null;
             /** @description The error; its traceback is for operators only. */
             readonly error: {
                 readonly [key: string]: unknown;
@@ -542,6 +750,15 @@ export interface components {
             readonly pointer: string;
             readonly message: string;
         };
+        /**
+         * Function
+         * @description The function of a tool call.
+         */
+        readonly Function: {
+            readonly name: string;
+            /** @default  */
+            readonly arguments: string;
+        };
         readonly Generation: {
             readonly generation: number;
             readonly digest: string;
@@ -573,7 +790,7 @@ export interface components {
         /** @description Refuses fields it does not know: a misspelt option must not be ignored. */
         readonly LoadRequest: {
             readonly plugin_id: string;
-            readonly config?: unknown;
+            readonly config?: unknown | null;
             readonly grant?: readonly string[];
         };
         /** @description Refuses fields it does not know: a misspelt option must not be ignored. */
@@ -593,13 +810,13 @@ export interface components {
             /** @description text, or OpenAI's list of parts */
             readonly content: unknown;
             readonly reasoning: string;
-            readonly tool_calls: unknown;
+            readonly tool_calls: unknown | null;
             readonly tool_call_id: string;
             readonly name: string;
             readonly model: string;
             readonly status: string;
             readonly finish_reason: string;
-            readonly usage: unknown;
+            readonly usage: unknown | null;
             readonly error: {
                 readonly [key: string]: unknown;
             } | null;
@@ -608,6 +825,33 @@ export interface components {
             readonly generation: number | null;
             /** Format: date-time */
             readonly created_at: string;
+        };
+        /**
+         * MessageEnd
+         * @description The answer is stored. `content`, when there, replaces the deltas.
+         */
+        readonly MessageEnd: {
+            /** Format: uuid */
+            readonly message_id: string;
+            readonly finish_reason: string | null;
+            readonly usage: components["schemas"]["TokenUsage"] | null;
+            readonly duration_ms: number | null;
+            readonly generation: number | null;
+            /** @default null */
+            readonly content: string | null;
+        };
+        /**
+         * MessageStart
+         * @description Where question and answer are stored.
+         */
+        readonly MessageStart: {
+            /** Format: uuid */
+            readonly conversation_id: string;
+            /** Format: uuid */
+            readonly message_id: string;
+            readonly user_message_id: string | null;
+            readonly model: string;
+            readonly generation: number | null;
         };
         /**
          * @description * `sync` - sync
@@ -629,7 +873,6 @@ export interface components {
             readonly errors: number;
             readonly error: components["schemas"]["PluginError"] | null;
         };
-        /** @enum {unknown} */
         readonly NullEnum: null;
         readonly PaginatedConversationList: {
             /** @example 123 */
@@ -704,7 +947,7 @@ export interface components {
             readonly version: string;
             readonly author: string;
             readonly description: string;
-            readonly type: (components["schemas"]["TypeEnum"] | components["schemas"]["NullEnum"]) | null;
+            readonly type: components["schemas"]["TypeEnum"] | components["schemas"]["NullEnum"];
             readonly tags: readonly string[];
             readonly license: string;
             readonly homepage: string | null;
@@ -763,7 +1006,7 @@ export interface components {
             readonly version: string;
             readonly author: string;
             readonly description: string;
-            readonly type: (components["schemas"]["TypeEnum"] | components["schemas"]["NullEnum"]) | null;
+            readonly type: components["schemas"]["TypeEnum"] | components["schemas"]["NullEnum"];
             readonly tags: readonly string[];
             readonly license: string;
             readonly homepage: string | null;
@@ -793,6 +1036,75 @@ export interface components {
          */
         readonly RoleEnum: "system" | "user" | "assistant" | "tool";
         /**
+         * TextDelta
+         * @description The next piece of text.
+         */
+        readonly TextDelta: {
+            readonly content: string;
+        };
+        /**
+         * TokenUsage
+         * @description What the provider counted.
+         */
+        readonly TokenUsage: {
+            readonly prompt_tokens: number;
+            readonly completion_tokens: number;
+            readonly total_tokens: number;
+        };
+        /**
+         * ToolCall
+         * @description A tool call an assistant made before.
+         */
+        readonly ToolCall: {
+            readonly id: string;
+            readonly function: components["schemas"]["Function"];
+            /**
+             * @default function
+             * @enum {unknown}
+             */
+            readonly type: "function";
+        };
+        /**
+         * ToolCallError
+         * @description Why the tool failed.
+         */
+        readonly ToolCallError: {
+            readonly code: string;
+            readonly detail: string;
+        };
+        /**
+         * ToolCallProgress
+         * @description How far the tool is.
+         */
+        readonly ToolCallProgress: {
+            readonly id: string;
+            readonly fraction: number | null;
+            readonly message: string | null;
+        };
+        /**
+         * ToolCallResult
+         * @description What the tool returned, or why not.
+         */
+        readonly ToolCallResult: {
+            readonly id: string;
+            readonly name: string;
+            /** @default null */
+            readonly result: unknown;
+            /** @default null */
+            readonly error: components["schemas"]["ToolCallError"] | null;
+        };
+        /**
+         * ToolCallStart
+         * @description A tool is called; `plugin_id` and `action` are null when there is no such tool.
+         */
+        readonly ToolCallStart: {
+            readonly id: string;
+            readonly name: string;
+            readonly plugin_id: string | null;
+            readonly action: string | null;
+            readonly arguments: unknown;
+        };
+        /**
          * @description * `provider` - provider
          *     * `tool` - tool
          *     * `middleware` - middleware
@@ -805,6 +1117,10 @@ export interface components {
             readonly entry: string;
             readonly mounts: readonly string[];
             readonly isolation: components["schemas"]["IsolationEnum"];
+            /** @description the effective configuration without its secrets */
+            readonly config: {
+                readonly [key: string]: unknown;
+            };
         };
         /** @description Refuses fields it does not know: a misspelt option must not be ignored. */
         readonly UnloadRequest: {
@@ -948,6 +1264,102 @@ export interface operations {
             };
         };
     };
+    readonly chat_create: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["ChatBody"];
+            };
+        };
+        readonly responses: {
+            /** @description the answer, event by event */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "text/event-stream": components["schemas"]["ChatEvent"];
+                };
+            };
+            /** @description json_malformed */
+            readonly 400: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description unauthenticated */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description model_not_found, conversation_not_found */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description answer_running, not_loaded */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description body_too_large */
+            readonly 413: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description unsupported_media_type */
+            readonly 415: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description invalid */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description plugin_restarting, breaker_open */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     readonly conversations_list: {
         readonly parameters: {
             readonly query?: {
@@ -1040,6 +1452,54 @@ export interface operations {
             };
         };
     };
+    readonly conversations_cancel_create: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            readonly 202: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Cancelling"];
+                };
+            };
+            /** @description unauthenticated */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description conversation_not_found */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description answer_not_running */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     readonly conversations_export_retrieve: {
         readonly parameters: {
             readonly query: {
@@ -1060,6 +1520,154 @@ export interface operations {
                 };
                 content: {
                     readonly "application/octet-stream": string;
+                };
+            };
+        };
+    };
+    readonly conversations_messages_create: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["ChatBody"];
+            };
+        };
+        readonly responses: {
+            /** @description the answer, event by event */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "text/event-stream": components["schemas"]["ChatEvent"];
+                };
+            };
+            /** @description json_malformed */
+            readonly 400: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description unauthenticated */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description model_not_found, conversation_not_found */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description answer_running, not_loaded */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description body_too_large */
+            readonly 413: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description unsupported_media_type */
+            readonly 415: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description invalid */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description plugin_restarting, breaker_open */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly conversations_stream_retrieve: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: {
+                /** @description the last event that arrived; without it, the answer under way from its start */
+                readonly "Last-Event-ID"?: string;
+            };
+            readonly path: {
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description the answer, event by event */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "text/event-stream": components["schemas"]["ChatEvent"];
+                };
+            };
+            /** @description no answer is under way */
+            readonly 204: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description unauthenticated */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description conversation_not_found */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -1241,6 +1849,34 @@ export interface operations {
             };
         };
     };
+    readonly models_list: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ChatModels"];
+                };
+            };
+            /** @description unauthenticated */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     readonly plugins_list: {
         readonly parameters: {
             readonly query?: {
@@ -1272,6 +1908,333 @@ export interface operations {
             };
             /** @description unauthenticated */
             readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly plugins_available_retrieve: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description in id, name, description and tags */
+                readonly search?: string;
+                /** @description one state, or several with commas */
+                readonly state?: string;
+                readonly tag?: string;
+                /** @description provider, tool, middleware, export or ui */
+                readonly type?: string;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["PaginatedPluginList"];
+                };
+            };
+            /** @description unauthenticated */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly plugins_discover_create: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Discovery"];
+                };
+            };
+            /** @description unauthenticated */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description forbidden, csrf_failed */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly plugins_events_retrieve: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: {
+                readonly "Last-Event-ID"?: number;
+            };
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "text/event-stream": string;
+                };
+            };
+            /** @description unauthenticated */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly plugins_execute_create: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["ExecuteRequest"];
+            };
+        };
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ExecuteResult"];
+                };
+            };
+            readonly 202: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ExecutionAccepted"];
+                };
+            };
+            /** @description unauthenticated */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description method_private, method_lifecycle, method_undeclared */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description plugin_not_found, method_not_found */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description not_loaded, execution_in_progress */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description arguments_invalid, invalid, idempotency_key_reused */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description plugin_raised, plugin_crashed, upstream_error, auth_failed */
+            readonly 502: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description breaker_open, overloaded, not_ready, plugin_restarting */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description deadline_exceeded */
+            readonly 504: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly plugins_health_retrieve: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Health"];
+                };
+            };
+            /** @description unauthenticated */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Health"];
+                };
+            };
+        };
+    };
+    readonly plugins_load_create: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["LoadRequest"];
+            };
+        };
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Plugin"];
+                };
+            };
+            readonly 202: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Plugin"];
+                };
+            };
+            /** @description unauthenticated */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description forbidden, csrf_failed */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description plugin_not_found */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description permission_required, dependency_missing, dependency_incompatible, dependency_cycle, dependency_failed, version_incompatible, folder_missing, manifest_invalid */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description config_invalid, invalid */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description initialize_raised, initialize_returned_false, initialize_timeout, import_failed, no_class, several_classes, process_died, environment_install_failed */
+            readonly 502: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
@@ -1702,333 +2665,6 @@ export interface operations {
             };
             /** @description invalid */
             readonly 422: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    readonly plugins_available_retrieve: {
-        readonly parameters: {
-            readonly query?: {
-                /** @description in id, name, description and tags */
-                readonly search?: string;
-                /** @description one state, or several with commas */
-                readonly state?: string;
-                readonly tag?: string;
-                /** @description provider, tool, middleware, export or ui */
-                readonly type?: string;
-            };
-            readonly header?: never;
-            readonly path?: never;
-            readonly cookie?: never;
-        };
-        readonly requestBody?: never;
-        readonly responses: {
-            readonly 200: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": components["schemas"]["PaginatedPluginList"];
-                };
-            };
-            /** @description unauthenticated */
-            readonly 401: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    readonly plugins_discover_create: {
-        readonly parameters: {
-            readonly query?: never;
-            readonly header?: never;
-            readonly path?: never;
-            readonly cookie?: never;
-        };
-        readonly requestBody?: never;
-        readonly responses: {
-            readonly 200: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": components["schemas"]["Discovery"];
-                };
-            };
-            /** @description unauthenticated */
-            readonly 401: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description forbidden, csrf_failed */
-            readonly 403: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    readonly plugins_events_retrieve: {
-        readonly parameters: {
-            readonly query?: never;
-            readonly header?: {
-                readonly "Last-Event-ID"?: number;
-            };
-            readonly path?: never;
-            readonly cookie?: never;
-        };
-        readonly requestBody?: never;
-        readonly responses: {
-            readonly 200: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "text/event-stream": string;
-                };
-            };
-            /** @description unauthenticated */
-            readonly 401: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    readonly plugins_execute_create: {
-        readonly parameters: {
-            readonly query?: never;
-            readonly header?: never;
-            readonly path?: never;
-            readonly cookie?: never;
-        };
-        readonly requestBody: {
-            readonly content: {
-                readonly "application/json": components["schemas"]["ExecuteRequest"];
-            };
-        };
-        readonly responses: {
-            readonly 200: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": components["schemas"]["ExecuteResult"];
-                };
-            };
-            readonly 202: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": components["schemas"]["ExecutionAccepted"];
-                };
-            };
-            /** @description unauthenticated */
-            readonly 401: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description method_private, method_lifecycle, method_undeclared */
-            readonly 403: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description plugin_not_found, method_not_found */
-            readonly 404: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description not_loaded, execution_in_progress */
-            readonly 409: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description arguments_invalid, invalid, idempotency_key_reused */
-            readonly 422: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description plugin_raised, plugin_crashed, upstream_error, auth_failed */
-            readonly 502: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description breaker_open, overloaded, not_ready, plugin_restarting */
-            readonly 503: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description deadline_exceeded */
-            readonly 504: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-        };
-    };
-    readonly plugins_health_retrieve: {
-        readonly parameters: {
-            readonly query?: never;
-            readonly header?: never;
-            readonly path?: never;
-            readonly cookie?: never;
-        };
-        readonly requestBody?: never;
-        readonly responses: {
-            readonly 200: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": components["schemas"]["Health"];
-                };
-            };
-            /** @description unauthenticated */
-            readonly 401: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            readonly 503: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": components["schemas"]["Health"];
-                };
-            };
-        };
-    };
-    readonly plugins_load_create: {
-        readonly parameters: {
-            readonly query?: never;
-            readonly header?: never;
-            readonly path?: never;
-            readonly cookie?: never;
-        };
-        readonly requestBody: {
-            readonly content: {
-                readonly "application/json": components["schemas"]["LoadRequest"];
-            };
-        };
-        readonly responses: {
-            readonly 200: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": components["schemas"]["Plugin"];
-                };
-            };
-            readonly 202: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/json": components["schemas"]["Plugin"];
-                };
-            };
-            /** @description unauthenticated */
-            readonly 401: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description forbidden, csrf_failed */
-            readonly 403: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description plugin_not_found */
-            readonly 404: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description permission_required, dependency_missing, dependency_incompatible, dependency_cycle, dependency_failed, version_incompatible, folder_missing, manifest_invalid */
-            readonly 409: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description config_invalid, invalid */
-            readonly 422: {
-                headers: {
-                    readonly [name: string]: unknown;
-                };
-                content: {
-                    readonly "application/problem+json": components["schemas"]["Problem"];
-                };
-            };
-            /** @description initialize_raised, initialize_returned_false, initialize_timeout, import_failed, no_class, several_classes, process_died, environment_install_failed */
-            readonly 502: {
                 headers: {
                     readonly [name: string]: unknown;
                 };

@@ -1,6 +1,6 @@
 /**
- * The shapes of the studio's HTTP interface, as far as the page uses them. Those of the management API come from
- * its OpenAPI document (`npm run client` writes schema.d.ts); what a stream sends, no such document can say.
+ * The shapes of the studio's HTTP interface, as far as the page uses them. Most come from its OpenAPI document
+ * (`npm run client` writes schema.d.ts); the events of an answer are public to UI plugins and so are in plugins/types.
  */
 import type { ChatEvents, TokenUsage } from "@/plugins/types";
 import type { components } from "./schema";
@@ -53,10 +53,8 @@ export interface JsonSchema {
   readonly examples?: readonly unknown[];
 }
 
-export type PluginUI = Schemas["UI"] & {
-  /** Configuration for the page, without secrets; for people who may not see `config`. */
-  readonly config?: ConfigValues;
-};
+/** Its `config` is for the page: without secrets, and for people who may not see the plugin's own. */
+export type PluginUI = Schemas["UI"];
 
 export type Plugin = Omit<Schemas["Plugin"], "config" | "config_schema" | "ui"> & {
   /** Only for operators; secrets are masked. */
@@ -65,14 +63,7 @@ export type Plugin = Omit<Schemas["Plugin"], "config" | "config_schema" | "ui"> 
   readonly ui: PluginUI | null;
 };
 
-export interface Model {
-  readonly id: string;
-  readonly name: string;
-  readonly description?: string;
-  readonly context_window?: number | null;
-  readonly max_tokens?: number | null;
-  readonly plugin_id: string;
-}
+export type Model = Schemas["ChatModel"];
 
 export interface Conversation {
   readonly id: string;

@@ -71,9 +71,9 @@ export function showRemotePlugins(plugins: readonly Plugin[]): Promise<void> {
   );
 }
 
-function asRemote({ id, name, version, digest, generation, state, config, ui }: Plugin): RemotePlugin[] {
+function asRemote({ id, name, version, digest, generation, state, ui }: Plugin): RemotePlugin[] {
   if (!ui || state !== "active") return [];
-  return [{ id, name, version, digest, generation, ui, config: ui.config ?? config ?? {} }];
+  return [{ id, name, version, digest, generation, ui, config: ui.config }];
 }
 
 /** A lifecycle event of the server: what it changed is asked again, and hooks are told. */
