@@ -225,7 +225,7 @@ def test_the_token_meter_counts_a_chat(operator_page: Page, configured: Callable
         }"""
     )
     answer = ask(operator_page, "Count with me")
-    assert len(set(operator_page.evaluate("window.counts"))) >= 5, "it stood still while the answer came"
+    assert len(set(operator_page.evaluate("window.counts"))) >= 3, "it stood still while the answer came"
     expect(meter).not_to_contain_text("≈")
     meter.click()
     details = operator_page.get_by_role("dialog", name="Token use")

@@ -90,3 +90,10 @@ export function refreshPlugins(): void {
   void queryClient.invalidateQueries({ queryKey: keys.plugins });
   void queryClient.invalidateQueries({ queryKey: keys.models });
 }
+
+/** The answer is newer than the list: show it at once, before the list is asked again. */
+export function putPlugin(plugin: Plugin): void {
+  queryClient.setQueryData<readonly Plugin[]>(keys.plugins, (list) =>
+    list?.map((old) => (old.id === plugin.id ? { ...old, ...plugin } : old)),
+  );
+}

@@ -2,7 +2,7 @@ import { type FormEvent, useState } from "react";
 import { ApiError } from "@/api/http";
 import * as studio from "@/api/studio";
 import type { FieldError, Person, Plugin } from "@/api/types";
-import { refreshPlugins } from "@/app/wiring";
+import { putPlugin, refreshPlugins } from "@/app/wiring";
 import { SchemaForm } from "@/forms/SchemaForm";
 import { check, dereferenced, normalized, strayErrors, toSend, withDefaults } from "@/forms/schema";
 import { Dialog } from "@/ui/Dialog";
@@ -76,8 +76,9 @@ function ConfigForm({ plugin, problem, onClose }: Omit<DrawerProps, "person">) {
 }
 
 async function send(plugin: Plugin, config: Plugin["config"] & object, load: boolean): Promise<void> {
-  if (load) await studio.loadPlugin(plugin.id, { config });
-  else await studio.configurePlugin(plugin.id, config);
+  putPlugin(
+    load ? await studio.loadPlugin(plugin.id, { config }) : await studio.configurePlugin(plugin.id, config),
+  );
   const swapped = plugin.state === "active";
   const text = load
     ? `${plugin.name} is loaded.`

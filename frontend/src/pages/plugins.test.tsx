@@ -35,16 +35,22 @@ const base: Plugin = {
 type Reply = { status: number; body: unknown };
 let plugins: Plugin[];
 let replies: Record<string, Reply[]>;
+/** The list is answered only when this has come. */
+let listed: Promise<void>;
 let asked: { call: string; body: unknown }[];
 
 beforeEach(() => {
   plugins = [base];
   replies = {};
   asked = [];
+  listed = Promise.resolve();
   queryClient.clear();
   vi.stubGlobal("fetch", async (path: string, init?: RequestInit) => {
     const call = `${init?.method ?? "GET"} ${path}`;
-    if (call.startsWith("GET /api/plugins/available")) return json(200, { next: null, results: plugins });
+    if (call.startsWith("GET /api/plugins/available")) {
+      await listed;
+      return json(200, { next: null, results: plugins });
+    }
     if (call === "GET /api/models") return json(200, { data: [] });
     asked.push({ call, body: init?.body ? JSON.parse(String(init.body)) : undefined });
     const reply = replies[call]?.shift();
@@ -165,6 +171,20 @@ test("what is configured is sent whole, the secret as its mask", async () => {
   click("config-save");
   await waitFor(() => expect(asked.at(-1)?.body).toEqual({ config: { api_key: "********", limit: 7 } }));
   await waitFor(() => expect(screen.queryByTestId("config-save")).toBeNull());
+});
+
+test("a form opened right after saving starts from what was saved, not from a list that is older", async () => {
+  const saved = { ...base, config: { api_key: "********", limit: 7 } };
+  replies["PUT /api/plugins/calc/config"] = [{ status: 200, body: saved }];
+  show();
+  await screen.findByTestId("plugin-row-calc");
+  listed = new Promise(() => undefined);
+  click("plugin-configure-calc");
+  click("config-save");
+  await waitFor(() => expect(screen.queryByTestId("config-save")).toBeNull());
+  click("plugin-configure-calc");
+  const limit = within(screen.getByTestId("field-limit")).getByRole<HTMLInputElement>("textbox");
+  expect(limit.value).toBe("7");
 });
 
 test("words and types narrow the list", async () => {

@@ -2,7 +2,7 @@ import { useState } from "react";
 import { ApiError } from "@/api/http";
 import * as studio from "@/api/studio";
 import type { Plugin } from "@/api/types";
-import { keys, queryClient, refreshPlugins } from "@/app/wiring";
+import { putPlugin, refreshPlugins } from "@/app/wiring";
 import { toast, toastError } from "@/ui/toasts";
 
 export type Busy = "loading" | "unloading" | "reloading";
@@ -20,7 +20,7 @@ export function usePluginActions({ id, name, dependents, permissions }: Plugin) 
     setBusy(kind);
     try {
       const plugin = await work();
-      put(plugin);
+      putPlugin(plugin);
       done(plugin);
       return undefined;
     } catch (error) {
@@ -87,11 +87,4 @@ export function usePluginActions({ id, name, dependents, permissions }: Plugin) 
     dismissBlockers: () => setBlockers(undefined),
     configured: () => setWantsConfig(undefined),
   };
-}
-
-/** The answer is newer than the list: show it at once, before the list is asked again. */
-function put(plugin: Plugin): void {
-  queryClient.setQueryData<readonly Plugin[]>(keys.plugins, (list) =>
-    list?.map((old) => (old.id === plugin.id ? { ...old, ...plugin } : old)),
-  );
 }
