@@ -82,6 +82,7 @@ class PluginRelease(models.Model):
     granted = models.JSONField(default=list)
     previous_config = models.JSONField(default=dict, help_text="what was stored before; secrets encrypted")
     previous_granted = models.JSONField(default=list)
+    failure = models.JSONField(null=True, help_text="why it was taken back, if it was")
     cause = models.CharField(max_length=32)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)

@@ -194,8 +194,13 @@ def _touch(key: str) -> None:
 
 def _environ() -> dict[str, str]:
     """Nothing of the studio's own environment but what finding packages needs."""
-    upper = {name: value for name, value in os.environ.items() if name.upper() in _PASSED_ON}
-    return upper | {name: value for name, value in os.environ.items() if name.startswith(_PASSED_ON_PREFIXES)}
+    # Like pip, take the machine's certificates: behind a proxy of one's own, uv's built-in ones are not enough.
+    passed_on = {
+        name: value
+        for name, value in os.environ.items()
+        if name.upper() in _PASSED_ON or name.startswith(_PASSED_ON_PREFIXES)
+    }
+    return {"UV_SYSTEM_CERTS": "1"} | passed_on
 
 
 def _short(error: Exception) -> str:

@@ -143,6 +143,10 @@ def release_outcome(*, plugin_id: str, generation: int) -> Outcome:
     if seen is not None and (seen.generation or 0) >= generation:
         return Outcome(settled=True)
     if plugin.desired is None or plugin.desired.generation < generation:
+        # Whoever took it back has noted why: beat, or the task that installs packages, may be faster than we are.
+        release = PluginRelease.objects.filter(plugin_id=plugin_id, generation=generation).first()
+        if release is not None and release.failure is not None:
+            return Outcome(settled=True, error=release.failure)
         superseded = {"code": "superseded", "detail": f"{plugin_id} was unloaded or changed back meanwhile."}
         return Outcome(settled=True, error=(seen.error if seen else None) or superseded)
     if seen is not None and seen.attempted >= generation:
@@ -239,6 +243,9 @@ def release_revert(*, change: Change, error: dict[str, Any] | None = None) -> No
 
 
 def _go_back(plugin: Plugin, failed: PluginRelease, error: dict[str, Any] | None) -> None:
+    if error is not None:
+        failed.failure = error
+        failed.save(update_fields=["failure"])
     abandoned = plugin.waiting  # what was wanted, the plugin host has tried, and told why it failed
     plugin.desired, plugin.waiting = plugin.proven, None
     if failed.id != plugin.proven_id:
