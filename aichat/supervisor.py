@@ -46,7 +46,7 @@ class Backoff:
     """How long to wait before starting a process again: twice as long each time, until it has run for a while."""
 
     first: float = 0.5
-    longest: float = 30.0
+    longest: float = 5.0
     settled_after: float = 60.0
 
     def delay(self, failures: int) -> float:

@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 import tempfile
+import threading
 from typing import Any
 
 import uvloop
@@ -51,7 +52,8 @@ def run(channel: socket.socket, listener: socket.socket) -> int:
     spec: Spec = messages.receive(channel, Spec)
     prepare(spec)
     # Before the loop: libuv must find io_uring refused, which would carry system calls past the filter.
-    held = sandbox.apply(spec.sandbox)
+    threading.stack_size(sandbox.THREAD_STACK)
+    held = sandbox.apply(spec.sandbox, threads=spec.concurrency)
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)
     # Not asyncio.Runner: it would wait for tasks of the plugin that refuse to be cancelled. The process ends anyway.

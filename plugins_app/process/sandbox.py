@@ -19,7 +19,11 @@ from typing import Any
 from . import seccomp
 from .spec import SandboxSpec
 
-__all__ = ["apply", "landlock_abi"]
+__all__ = ["THREAD_STACK", "apply", "landlock_abi"]
+
+#: Bytes of stack per thread: the kernel counts the whole of it as data, the usual 8 MiB would eat the limit.
+THREAD_STACK = 2 * 1024 * 1024
+_OWN_THREADS = 8
 
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _RULE_PATH, _RULE_PORT = 1, 2
@@ -54,12 +58,12 @@ def landlock_abi() -> int:
         return 0
 
 
-def apply(spec: SandboxSpec) -> dict[str, Any]:
-    """Restrict this process for good.
+def apply(spec: SandboxSpec, threads: int = 0) -> dict[str, Any]:
+    """Restrict this process for good. The stacks of so many `threads` come on top of its memory limit.
 
     Returns what holds: ``{"landlock": abi, "no_new_privs": bool, "no_capabilities": bool, "seccomp": bool}``.
     """
-    _limit_resources(spec)
+    _limit_resources(spec, threads)
     os.umask(0o077)
     no_new_privs = _libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
     _libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)  # siblings of the same user can neither trace it nor read its memory
@@ -86,12 +90,12 @@ def _drop_capabilities() -> bool:
     return True
 
 
-def _limit_resources(spec: SandboxSpec) -> None:
+def _limit_resources(spec: SandboxSpec, threads: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     _lower(resource.RLIMIT_NOFILE, spec.open_files)
     if spec.memory_bytes is not None:
         # Private data only, not address space: maps of weights and thread stacks are not what a leak looks like.
-        _lower(resource.RLIMIT_DATA, spec.memory_bytes)
+        _lower(resource.RLIMIT_DATA, spec.memory_bytes + (threads + _OWN_THREADS) * THREAD_STACK)
 
 
 def _lower(limit: int, value: int) -> None:

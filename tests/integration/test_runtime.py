@@ -136,6 +136,30 @@ class TestDeadline:
         assert (await node.execute("echo")).value["pid"] == second.pid
 
 
+class TestLimits:
+    async def test_as_many_sync_calls_as_the_limit_allows_run_at_once_in_little_memory(self, node: HostedNode) -> None:
+        source = TOOL + (
+            "\n    barrier = __import__('threading').Barrier(64)\n"
+            "    def get_actions(self):\n        self.barrier.wait(20)\n        return []\n"
+        )
+        await node.active(node.want(node.snapshot("d2", source), limits={"memory_mb": 64}))
+        calls = [node.client.call("probe", "get_actions") for _ in range(64)]
+        assert [answer.value for answer in await asyncio.gather(*calls)] == [[]] * 64
+
+    async def test_more_memory_than_the_limit_is_refused_and_the_process_goes_on(self, node: HostedNode) -> None:
+        source = TOOL + "\n    async def do_hoard(self):\n        return len(bytearray(512 * 1024 * 1024))\n"
+        await node.active(node.want(node.snapshot("d2", source), limits={"memory_mb": 64}))
+        assert (await node.error("hoard")).type_name == "MemoryError"
+        assert (await node.execute("echo")).generation == 2
+
+    async def test_calls_beyond_the_queue_are_told_to_come_back(self, node: HostedNode) -> None:
+        await node.active(node.want("d1", limits={"concurrency": 1}))
+        calls = [asyncio.create_task(node.execute("sleep", seconds=0.1)) for _ in range(6)]
+        outcomes = await asyncio.gather(*calls, return_exceptions=True)
+        refused = [each for each in outcomes if isinstance(each, CallError)]
+        assert [(each.code, each.status, each.retry_after) for each in refused] == [("overloaded", 503, 1.0)]
+
+
 class TestSandbox:
     async def test_files_outside_cannot_be_read(self, node: HostedNode) -> None:
         error = await node.error("read", path="/etc/passwd")
