@@ -17,6 +17,7 @@ from asgiref.sync import ThreadSensitiveContext
 from django.core.exceptions import RequestAborted
 from django.core.handlers.asgi import ASGIHandler, get_script_prefix
 from django.core.signals import request_started
+from django.db import close_old_connections
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
@@ -62,7 +63,9 @@ class PooledDjango(ASGIHandler):
         if request is not None:
             response = self._answer(request)
         assert response is not None
-        if not response.streaming:
+        if response.streaming:
+            close_old_connections()  # it ends much later, and in another thread
+        else:
             response.close()  # what it holds is complete; this sends request_finished, in the right thread
         return response
 

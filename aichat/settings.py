@@ -82,7 +82,10 @@ if _DATABASE["ENGINE"] == "django.db.backends.sqlite3":
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;",
     }
 else:
-    _DATABASE["OPTIONS"] = {"pool": {"min_size": 1, "max_size": 16}}
+    # One is taken for a query, never for a wait: 16 are enough for all threads of a process.
+    # While the server is away: refuse after 10 s, and look for it again every few seconds.
+    _DATABASE["OPTIONS"] = {"pool": {"min_size": 1, "max_size": 16, "timeout": 10, "reconnect_timeout": 5}}
+    _DATABASE["ENGINE"] = "aichat.postgresql"
 DATABASES = {"default": _DATABASE}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 from rest_framework.request import Request
 
 from plugins_app.models import Execution, LifecycleEvent
+from plugins_app.services.connections import releasing_connection
 from plugins_app.services.hints import EVENTS_CHANNEL
 
 from .rendering import dumps
@@ -73,10 +74,12 @@ async def _lifecycle(last_id: int | None) -> AsyncIterator[bytes]:
                 await wait()
 
 
+@releasing_connection
 def _newest_id() -> int:
     return LifecycleEvent.objects.order_by("-id").values_list("id", flat=True).first() or 0
 
 
+@releasing_connection
 def _rows_after(position: int) -> list[LifecycleEvent]:
     return list(LifecycleEvent.objects.filter(id__gt=position).order_by("id")[:_BATCH])
 
@@ -103,6 +106,7 @@ async def _execution(execution_id: UUID, operator: bool) -> AsyncIterator[bytes]
             await wait()
 
 
+@releasing_connection
 def _execution_data(execution_id: UUID, operator: bool) -> tuple[dict[str, Any], bool]:
     row = Execution.objects.get(id=execution_id)
     return dict(ExecutionSerializer(row, context={"operator": operator}).data), row.status in Execution.TERMINAL

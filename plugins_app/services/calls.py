@@ -11,6 +11,7 @@ from plugins_app import runtime
 from plugins_app.client import CallError, CallResult
 from plugins_app.models import Plugin, PluginInstance, PluginState
 
+from .connections import release_connection
 from .errors import CODES, StudioError
 from .hostcalls import HostCalls
 
@@ -43,6 +44,7 @@ def plugin_call(
     Raises:
         StudioError: with the code of what went wrong.
     """
+    release_connection()
     try:
         return runtime.blocking_client().call(
             plugin_id,

@@ -14,6 +14,7 @@ from plugins_app import runtime
 from plugins_app.client import CallError, HostRequest
 from plugins_app.models import Plugin
 
+from .connections import releasing_connection
 from .errors import StudioError
 from .events import event_record
 from .storage import storage_delete, storage_get, storage_list, storage_set
@@ -104,12 +105,14 @@ class HostCalls:
         return result.value
 
 
+@releasing_connection
 def _passed_on(plugin_id: str, error: CallError) -> StudioError:
     from .calls import call_error  # calls uses this module to answer the plugins it calls
 
     return call_error(plugin_id, error)
 
 
+@releasing_connection
 def _plan(request: HostRequest) -> _Call | _Question | None:
     """Check the request; what another plugin has to answer is returned, everything else is done here."""
     payload = request.payload if isinstance(request.payload, dict) else {}
@@ -158,6 +161,7 @@ def _text(payload: dict[str, Any], key: str) -> str:
     return value
 
 
+@releasing_connection
 def _answer_here(request: HostRequest) -> Any:
     payload, plugin_id = request.payload, request.plugin_id
     if request.operation == "storage.get":

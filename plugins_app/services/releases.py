@@ -15,6 +15,7 @@ from django.db import transaction
 
 from plugins_app.models import Plugin, PluginEnvironment, PluginInstance, PluginRelease, PluginState, PluginVersion
 
+from .connections import release_connection
 from .dependencies import dependencies_of
 from .environments import environment_key
 from .errors import StudioError
@@ -185,6 +186,7 @@ def releases_wait(changes: list[Change]) -> bool:
         elif time.monotonic() >= deadline:
             return False
         else:
+            release_connection()
             time.sleep(pause)  # the host answers through the database; nothing else can be waited on
             pause = min(pause * 1.5, _LONGEST_PAUSE)
     return True
@@ -298,5 +300,6 @@ def unload_wait(plugin_ids: list[str]) -> bool:
             return True
         if now >= deadline:
             return False
+        release_connection()
         time.sleep(pause)  # as above
         pause = min(pause * 1.5, _LONGEST_PAUSE)

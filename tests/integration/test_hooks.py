@@ -89,3 +89,19 @@ def test_the_django_signal_is_sent_too(registry: HookRegistry) -> None:
 def test_a_misspelt_event_is_refused(registry: HookRegistry) -> None:
     with pytest.raises(ValueError, match="plugin_loaded"):
         registry.register("plugin_loadde", print)
+
+
+def test_where_writers_overlap_each_waits_for_its_turn(registry: HookRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Readers go by number, so on PostgreSQL a number may only be given out when all below it can be seen."""
+    statements: list[tuple[str, bool]] = []
+
+    def watch(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        statements.append((sql, connection.in_atomic_block))
+        return None if "pg_advisory_xact_lock" in sql else execute(sql, params, many, context)
+
+    monkeypatch.setattr(connection, "vendor", "postgresql")
+    with connection.execute_wrapper(watch):
+        happen()
+    turns = [(sql, inside) for sql, inside in statements if "advisory" in sql or sql.startswith("INSERT")]
+    assert [inside for _, inside in turns] == [True, True]  # the lock is held until the number can be seen
+    assert "pg_advisory_xact_lock" in turns[0][0]

@@ -1,0 +1,30 @@
+"""A connection is tried before it is used; when one is broken, the whole pool is looked through.
+
+`CONN_HEALTH_CHECKS` would have the pool try them one by one, with a pause after each that doubles: after a restart of
+the server, requests were refused for two minutes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+from django.db.backends.postgresql import base
+from psycopg_pool import ConnectionPool
+
+__all__ = ["DatabaseWrapper"]
+
+
+class DatabaseWrapper(base.DatabaseWrapper):
+    """The backend that settings name when `DATABASE_URL` asks for PostgreSQL."""
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        """A connection of the pool that works."""
+        connection = super().get_new_connection(conn_params)
+        try:
+            ConnectionPool.check_connection(connection)
+        except psycopg.Error:
+            self.pool.putconn(connection)
+            self.pool.check()  # the server may have been restarted: the others are then as dead as this one
+            connection = super().get_new_connection(conn_params)
+        return connection
