@@ -20,6 +20,7 @@ SOCKET_PATH_LIMIT = 107  # bytes: what the kernel's `sockaddr_un` holds, less th
 _DATABASE_SCHEMES = ("sqlite", "postgres", "postgresql")
 _REDIS_SCHEMES = ("redis", "rediss", "unix", "redis+socket")
 _NODE_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
+_FERNET_KEY = re.compile(r"[A-Za-z0-9_-]{43}=")
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
 _LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
@@ -130,7 +131,7 @@ def read_environment(environ: Mapping[str, str] | None = None, root: Path = ROOT
         debug=_flag(given, "STUDIO_DEBUG"),
         dev=_flag(given, "DEV"),
         allowed_hosts=_list(given, "STUDIO_ALLOWED_HOSTS") or _LOCAL_HOSTS,
-        secret_keys=_list(given, "STUDIO_SECRET_KEYS"),
+        secret_keys=_secret_keys(given),
     )
 
 
@@ -169,6 +170,19 @@ def _flag(given: Mapping[str, str], variable: str) -> bool:
 
 def _list(given: Mapping[str, str], variable: str) -> tuple[str, ...]:
     return tuple(part for part in re.split(r"[,\s]+", given.get(variable, "")) if part)
+
+
+def _secret_keys(given: Mapping[str, str]) -> tuple[str, ...]:
+    keys = _list(given, "STUDIO_SECRET_KEYS")
+    for number, key in enumerate(keys, 1):
+        if not _FERNET_KEY.fullmatch(key):  # the key itself is never repeated
+            expected = (
+                "Make one with: python -c 'import base64, os; print(base64.urlsafe_b64encode(os.urandom(32)).decode())'"
+            )
+            raise InvalidEnvironmentError(
+                "STUDIO_SECRET_KEYS", f"key {number} is not 32 bytes in URL-safe Base64", expected
+            )
+    return keys
 
 
 def _node(given: Mapping[str, str]) -> str:

@@ -69,6 +69,7 @@ def test_a_given_redis_is_spelled_for_each_client(given: str, redis_py: str, cel
         ("DATABASE_URL", "mysql://host/name"),
         ("DATABASE_URL", "studio.sqlite3"),
         ("DATABASE_URL", "postgres://[half"),
+        ("STUDIO_SECRET_KEYS", "too-short"),
         ("STUDIO_NODE", "two words"),
         ("STUDIO_NODE", "-dash"),
         ("STUDIO_DEBUG", "maybe"),
