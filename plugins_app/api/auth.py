@@ -54,10 +54,12 @@ class AuthViewSet(StudioViewSet):
         serializer = LoginRequest(data=request.data or {})
         serializer.is_valid(raise_exception=True)
         given = serializer.validated_data
-        _count_attempt(given["username"], request.META.get("REMOTE_ADDR", ""))
+        attempts = _attempts_key(given["username"], request.META.get("REMOTE_ADDR", ""))
+        _count_attempt(attempts)
         user = authenticate(request._request, username=given["username"], password=given["password"])
         if user is None:
             raise StudioError("credentials_invalid", "The name or the password is wrong.")
+        _forget_attempts(attempts)
         login(request._request, user)
         return Response(_me(user))
 
@@ -72,18 +74,29 @@ def _me(user: Any) -> dict[str, Any]:
     return {"username": user.get_username(), "is_operator": user.has_perm("plugins_app.operate")}
 
 
-def _count_attempt(username: str, address: str) -> None:
-    """At most so many attempts a minute for one name from one address. Without Redis nobody is kept out."""
+def _attempts_key(username: str, address: str) -> str:
     name = hashlib.sha256(f"{username}\0{address}".encode()).hexdigest()[:32]
+    return f"studio:login:{name}"
+
+
+def _count_attempt(key: str) -> None:
+    """At most so many failures a minute for one name from one address. Without Redis nobody is kept out."""
     try:
-        client = redis_client()
-        key = f"studio:login:{name}"
-        count = int(client.incr(key))
-        if count == 1:
-            client.expire(key, WINDOW)
+        with redis_client().pipeline() as together:
+            together.incr(key)
+            together.expire(key, WINDOW, nx=True)
+            count = int(together.execute()[0])
     except redis.RedisError as error:
         _log.warning("login attempts cannot be counted: %s", error)
         return
     if count > ATTEMPTS:
         detail = f"Too many attempts to log in as this user; wait {WINDOW} s."
         raise StudioError("rate_limited", detail, retry_after=WINDOW)
+
+
+def _forget_attempts(key: str) -> None:
+    """Who knows the password has not been guessing."""
+    try:
+        redis_client().delete(key)
+    except redis.RedisError as error:
+        _log.warning("login attempts cannot be forgotten: %s", error)
