@@ -229,8 +229,8 @@ class AsyncClient:
         while True:
             connection = await self.connect(plan)
             pending = _Pending(connection, plan, on_progress, host)
-            send_call(pending)
             try:
+                send_call(pending)
                 return await pending.wait()
             except _Refused:
                 continue
@@ -265,7 +265,9 @@ class AsyncClient:
         link, pause = link_of(self._run_dir, plan.plugin_id), _FIRST_PAUSE
         while True:
             with contextlib.suppress(OSError):
-                return await self._open_once(link, plan)
+                connection = await self._open_once(link, plan)
+                if connection.usable:  # a goaway may have come with the hello
+                    return connection
             if not link.is_symlink():
                 raise plan.not_loaded()
             if time.monotonic() + pause > plan.connect_until():
@@ -286,8 +288,15 @@ class AsyncClient:
 
 
 def send_call(pending: _Pending | Stream, *, stream: bool = False) -> None:
-    """Send the call of a sink on its connection."""
+    """Send the call of a sink on its connection.
+
+    Raises:
+        _Refused: the connection takes no calls any more; nobody would ever tell the sink.
+        CallError: the arguments cannot be sent, or the time is up.
+    """
     connection = pending.connection
+    if not connection.usable:
+        raise _Refused
     frame = pending.plan.frame(pending.id, pending.hello, stream=stream, credit=WINDOW if stream else 0)
     connection.register(pending.id, pending)
     try:
@@ -351,11 +360,13 @@ class Stream:
 
     async def _begin(self) -> None:
         self._end = None
-        self.connection = await self._client.connect(self.plan)
-        self.hello = self.connection.hello.result()
-        self.id = self.connection.next_id()
-        send_call(self, stream=True)
-        self._open = True
+        while not self._open:
+            self.connection = await self._client.connect(self.plan)
+            self.hello = self.connection.hello.result()
+            self.id = self.connection.next_id()
+            with contextlib.suppress(_Refused):
+                send_call(self, stream=True)
+                self._open = True
 
     async def _wait(self) -> None:
         self._arrived.clear()

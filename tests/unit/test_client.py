@@ -1,0 +1,86 @@
+"""The asyncio client against a process that is played by the test."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from plugins_app.client import AsyncClient
+from plugins_app.wire import Call, End, Frame, FrameProtocol, Goaway, Hello, Items, Refused, Result
+
+HELLO = Hello("probe", 1, "d1", 1, 5.0, [])
+Turn = tuple[list[Frame], Callable[[Call], list[Frame]]]
+
+
+class Played(FrameProtocol):
+    """Sends `first` together, then answers calls with `answer`."""
+
+    def __init__(self, first: list[Frame], answer: Callable[[Call], list[Frame]]) -> None:
+        super().__init__()
+        self._first, self._answer = first, answer
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        for frame in self._first:
+            self.send(frame)
+
+    def frame_received(self, frame: Frame) -> None:
+        if isinstance(frame, Call):
+            for each in self._answer(frame):
+                self.send(each)
+
+
+def served(call: Call) -> list[Frame]:
+    return [Items(call.id, ["a", "b"]), End(call.id, 1.0)] if call.stream else [Result(call.id, "served", 1.0)]
+
+
+def refused(call: Call) -> list[Frame]:
+    return [Goaway(), Refused(call.id)]
+
+
+@asynccontextmanager
+async def played(run_dir: Path, *connections: Turn) -> AsyncIterator[None]:
+    """One process per connection, in this order; the last one for all that follow."""
+    turns = itertools.chain(connections, itertools.repeat(connections[-1]))
+    folder = run_dir / "plugins" / "probe"
+    folder.mkdir(parents=True)
+    (folder / "current.sock").symlink_to("g1.sock")
+    server = await asyncio.get_running_loop().create_unix_server(lambda: Played(*next(turns)), str(folder / "g1.sock"))
+    try:
+        yield
+    finally:
+        server.close()
+
+
+async def outcomes(run_dir: Path) -> tuple[object, list[object]]:
+    client = AsyncClient(run_dir)
+    try:
+        value = (await client.call("probe", "execute")).value
+        async with client.stream("probe", "execute") as stream:
+            return value, [item async for item in stream]
+    finally:
+        await client.close()
+        await asyncio.sleep(0)
+
+
+async def test_a_goaway_that_comes_with_the_hello_is_no_place_for_a_call(tmp_path: Path) -> None:
+    leaving: Turn = ([HELLO, Goaway()], served)
+    async with played(tmp_path, leaving, ([HELLO], served)):
+        assert await outcomes(tmp_path) == ("served", ["a", "b"])
+
+
+async def test_every_stream_finds_the_next_process_too(tmp_path: Path) -> None:
+    leaving: Turn = ([HELLO, Goaway()], served)
+    async with played(tmp_path, leaving, leaving, ([HELLO], refused), ([HELLO], served)):
+        client = AsyncClient(tmp_path)
+        async with client.stream("probe", "execute") as stream:
+            assert [item async for item in stream] == ["a", "b"]
+        await client.close()
+
+
+async def test_a_refused_call_is_repeated_on_the_next_connection(tmp_path: Path) -> None:
+    async with played(tmp_path, ([HELLO], refused), ([HELLO], served)):
+        assert await outcomes(tmp_path) == ("served", ["a", "b"])
