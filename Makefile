@@ -12,7 +12,7 @@ COMPILE := $(VENV)/uv pip compile --quiet --universal --python-version 3.11 --ge
 help: ## Show this
 	@echo "make run     set everything up and serve the studio (PORT, STUDIO_DATA, REDIS_URL, DATABASE_URL change it)"
 	@echo "make test    set everything up and run every check and test"
-	@echo "make bench   measure; see docs/running.md"
+	@echo "make bench   measure; see docs/benchmarks.md"
 	@echo "make soak    the tests that run for minutes"
 	@echo "make lock    compile the requirements files from pyproject.toml (UPGRADE=1 takes newer versions)"
 	@echo "make clean   remove what the commands above made, except var/ (your data)"
