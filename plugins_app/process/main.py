@@ -108,5 +108,5 @@ async def _shut_down(plugin: BasePlugin) -> None:
     try:
         async with asyncio.timeout(SHUTDOWN_TIMEOUT):
             await outcome_of(plugin.shutdown)
-    except Exception:
+    except Exception:  # the process ends anyway; the author should read why it was not clean
         logging.getLogger(f"plugin.{plugin.context.plugin_id}").exception("shutdown failed")
