@@ -20,6 +20,7 @@ from plugins_app.models import PluginState
 from plugins_app.sdk import PluginMetadata, PluginType
 from plugins_app.selectors.health import studio_health
 from plugins_app.selectors.plugins import Catalogue
+from plugins_app.services import configuration
 from plugins_app.services import plugins as service
 from plugins_app.services.calls import call_error
 from plugins_app.services.discovery import plugins_discover
@@ -112,7 +113,7 @@ class PluginManager:
 
     async def update_plugin_config(self, plugin_id: str, config: Mapping[str, Any]) -> bool:
         """Replace the stored configuration; a loaded plugin is swapped to it."""
-        result = await _in_thread(service.plugin_config_set, plugin_id=plugin_id, config=config)
+        result = await _in_thread(configuration.plugin_config_set, plugin_id=plugin_id, config=config)
         return result.settled
 
     async def execute_plugin(self, plugin_id: str, method: str, *args: Any, **kwargs: Any) -> Any:

@@ -15,6 +15,7 @@ from django.views.decorators.csrf import csrf_protect
 
 from plugins_app.models import Plugin
 from plugins_app.selectors.plugins import Catalogue, plugin_rows
+from plugins_app.services import configuration
 from plugins_app.services import plugins as service
 from plugins_app.services.discovery import plugins_discover
 from plugins_app.services.errors import StudioError
@@ -222,7 +223,7 @@ class PluginAdmin(admin.ModelAdmin):
                 request,
                 obj.id,
                 "is configured",
-                lambda: service.plugin_config_set(plugin_id=obj.id, config=config, user=request.user),
+                lambda: configuration.plugin_config_set(plugin_id=obj.id, config=config, user=request.user),
             )
 
     def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:

@@ -10,19 +10,19 @@ from drf_spectacular.utils import OpenApiParameter
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.serializers import Serializer
 
 from plugins_app.selectors.health import studio_health
 from plugins_app.selectors.plugins import Catalogue
 from plugins_app.services import plugins as service
-from plugins_app.services.calls import why_not_loaded
 from plugins_app.services.discovery import plugins_discover
 
-from .base import StudioViewSet, documented
+from .base import documented
+from .codes import BLOCKED, CALLS, FAILED, OPERATORS
+from .configuration import ConfigActions
 from .events import lifecycle_stream
 from .execute import execute
+from .packages import PackageActions
 from .serializers import (
-    ConfigRequest,
     DiscoverySerializer,
     ExecuteRequest,
     ExecuteResult,
@@ -43,49 +43,9 @@ _FILTERS = [
     OpenApiParameter("tag"),
     OpenApiParameter("search", description="in id, name, description and tags"),
 ]
-_BLOCKED = (
-    "permission_required",
-    "dependency_missing",
-    "dependency_incompatible",
-    "dependency_cycle",
-    "dependency_failed",
-    "version_incompatible",
-    "folder_missing",
-    "manifest_invalid",
-)
-_FAILED = (
-    "initialize_raised",
-    "initialize_returned_false",
-    "initialize_timeout",
-    "import_failed",
-    "no_class",
-    "several_classes",
-    "process_died",
-    "environment_install_failed",
-)
-_CALLS = (
-    "plugin_not_found",
-    "method_not_found",
-    "method_private",
-    "method_lifecycle",
-    "method_undeclared",
-    "not_loaded",
-    "arguments_invalid",
-    "invalid",
-    "plugin_raised",
-    "plugin_crashed",
-    "upstream_error",
-    "auth_failed",
-    "breaker_open",
-    "overloaded",
-    "not_ready",
-    "plugin_restarting",
-    "deadline_exceeded",
-)
-_OPERATORS = ("forbidden", "csrf_failed")
 
 
-class PluginViewSet(StudioViewSet):
+class PluginViewSet(ConfigActions, PackageActions):
     """Plugins: what there is, what is loaded, and every change to it."""
 
     lookup_field = "plugin_id"
@@ -109,90 +69,55 @@ class PluginViewSet(StudioViewSet):
     @documented("One plugin", answers={200: PluginSerializer}, codes=("plugin_not_found",))
     def retrieve(self, request: Request, plugin_id: str) -> Response:
         plugins_discover()
-        return Response(self._card(plugin_id))
-
-    @documented(
-        "Remove a plugin",
-        description="Its folder is moved to the trash of the studio's data folder, from where it can be put back.",
-        answers={204: None},
-        codes=("plugin_not_found", "still_loaded", *_OPERATORS),
-    )
-    def destroy(self, request: Request, plugin_id: str) -> Response:
-        service.plugin_remove(plugin_id=plugin_id, user=request.user)
-        return Response(status=204)
+        return Response(self.card(plugin_id))
 
     @documented(
         "Load a plugin, or swap it to another configuration",
         request=LoadRequest,
         answers={200: PluginSerializer, 202: PluginSerializer},
-        codes=("plugin_not_found", "config_invalid", "invalid", *_BLOCKED, *_FAILED, *_OPERATORS),
+        codes=("plugin_not_found", "config_invalid", "invalid", *BLOCKED, *FAILED, *OPERATORS),
     )
     @action(detail=False, methods=["post"])
     def load(self, request: Request) -> Response:
-        given = self._parsed(LoadRequest, request)
+        given = self.parsed(LoadRequest, request)
         result = service.plugin_load(
             plugin_id=given["plugin_id"],
             config=given.get("config"),
             grant=given.get("grant"),
             user=request.user,
         )
-        return self._settled(result)
+        return self.settled(result)
 
     @documented(
         "Unload a plugin",
         request=UnloadRequest,
         answers={200: PluginSerializer, 202: PluginSerializer},
-        codes=("plugin_not_found", "dependents_loaded", "invalid", *_OPERATORS),
+        codes=("plugin_not_found", "dependents_loaded", "invalid", *OPERATORS),
     )
     @action(detail=True, methods=["post"])
     def unload(self, request: Request, plugin_id: str) -> Response:
-        given = self._parsed(UnloadRequest, request)
-        return self._settled(service.plugin_unload(plugin_id=plugin_id, cascade=given["cascade"], user=request.user))
+        given = self.parsed(UnloadRequest, request)
+        return self.settled(service.plugin_unload(plugin_id=plugin_id, cascade=given["cascade"], user=request.user))
 
     @documented(
         "Swap a loaded plugin to its folder as it is now",
         answers={200: ReloadSerializer, 202: ReloadSerializer},
-        codes=("plugin_not_found", "not_loaded", "config_invalid", *_BLOCKED, *_FAILED, *_OPERATORS),
+        codes=("plugin_not_found", "not_loaded", "config_invalid", *BLOCKED, *FAILED, *OPERATORS),
     )
     @action(detail=True, methods=["post"])
     def reload(self, request: Request, plugin_id: str) -> Response:
         result = service.plugin_reload(plugin_id=plugin_id, user=request.user)
-        return self._settled(result, old=result.old, new=result.new)
-
-    @documented(
-        "Replace the configuration",
-        description="A loaded plugin is swapped to it. A masked secret sent back means: unchanged.",
-        request=ConfigRequest,
-        answers={200: PluginSerializer, 202: PluginSerializer},
-        codes=("plugin_not_found", "config_invalid", "invalid", *_BLOCKED, *_FAILED, *_OPERATORS),
-    )
-    @action(detail=True, methods=["put"])
-    def config(self, request: Request, plugin_id: str) -> Response:
-        given = self._parsed(ConfigRequest, request)
-        return self._settled(service.plugin_config_set(plugin_id=plugin_id, config=given["config"], user=request.user))
-
-    @documented(
-        "Merge into the configuration",
-        request=ConfigRequest,
-        answers={200: PluginSerializer, 202: PluginSerializer},
-        codes=("plugin_not_found", "config_invalid", "invalid", *_BLOCKED, *_FAILED, *_OPERATORS),
-    )
-    @config.mapping.patch
-    def config_merge(self, request: Request, plugin_id: str) -> Response:
-        given = self._parsed(ConfigRequest, request)
-        return self._settled(
-            service.plugin_config_merge(plugin_id=plugin_id, config=given["config"], user=request.user)
-        )
+        return self.settled(result, old=result.old, new=result.new)
 
     @documented(
         "Call a method of a plugin",
         request=ExecuteRequest,
         answers={200: ExecuteResult, 202: ExecutionAccepted},
-        codes=(*_CALLS, "execution_in_progress", "idempotency_key_reused"),
+        codes=(*CALLS, "execution_in_progress", "idempotency_key_reused"),
     )
     @action(detail=False, methods=["post"])
     def execute(self, request: Request) -> Response:
-        return execute(self._parsed(ExecuteRequest, request), request.user)
+        return execute(self.parsed(ExecuteRequest, request), request.user)
 
     @documented("Is the studio well?", answers={200: HealthSerializer, 503: HealthSerializer}, auth=[])
     @action(detail=False)
@@ -209,7 +134,7 @@ class PluginViewSet(StudioViewSet):
         "Look at the plugins folder now",
         description="Lists see new folders by themselves; this also looks at broken ones again.",
         answers={200: DiscoverySerializer},
-        codes=_OPERATORS,
+        codes=OPERATORS,
     )
     @action(detail=False, methods=["post"])
     def discover(self, request: Request) -> Response:
@@ -223,11 +148,6 @@ class PluginViewSet(StudioViewSet):
     @action(detail=False)
     def events(self, request: Request) -> HttpResponseBase:
         return lifecycle_stream(request)
-
-    def _parsed(self, serializer_class: type[Serializer], request: Request) -> dict[str, Any]:
-        serializer = serializer_class(data=request.data or {})
-        serializer.is_valid(raise_exception=True)
-        return dict(serializer.validated_data)
 
     def _page(self, *, loaded_only: bool) -> Response:
         catalogue = Catalogue()
@@ -247,17 +167,3 @@ class PluginViewSet(StudioViewSet):
             and (not query.get("tag") or query["tag"] in card["tags"])
             and all(word in words for word in query.get("search", "").lower().split())
         )
-
-    def _card(self, plugin_id: str) -> dict[str, Any]:
-        catalogue = Catalogue()
-        if plugin_id not in catalogue.plugins or catalogue.plugins[plugin_id].is_removed:
-            raise why_not_loaded(plugin_id)
-        card = catalogue.card(catalogue.plugins[plugin_id], operator=self.is_operator)
-        return dict(PluginSerializer(card).data)
-
-    def _settled(self, result: service.Result, **more: Any) -> Response:
-        """The plugin after a change: 200, or 202 and where to look when it is still under way."""
-        card = self._card(result.plugin_id) | more
-        if result.settled:
-            return Response(card)
-        return Response(card, status=202, headers={"Location": card["links"]["self"], "Retry-After": "1"})

@@ -26,7 +26,10 @@ class HostPaths:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The release of one plugin that should be serving. `config` holds plain secrets: never log it."""
+    """The release of one plugin that should be serving. `config` holds plain secrets: never log it.
+
+    `fallback` is the release to serve instead if this one does not survive its soak.
+    """
 
     plugin_id: str
     folder: str
@@ -38,6 +41,7 @@ class Wanted:
     environment: str | None = None
     dependencies: tuple[str, ...] = ()
     problem: Mapping[str, Any] | None = None
+    fallback: Wanted | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +51,10 @@ class Observed:
     state: str = "available"
     generation: int | None = None
     attempted: int = 0
+    committed: int | None = None
     digest: str | None = None
     pid: int | None = None
+    message: str = ""
     error: Mapping[str, Any] | None = None
     started_at: float | None = None
     restarts: int = 0

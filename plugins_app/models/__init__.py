@@ -6,12 +6,15 @@ from .event import LifecycleEvent
 from .execution import Execution
 from .instance import NodeStatus, PluginInstance
 from .plugin import Plugin, PluginRelease, PluginVersion
+from .revision import ConfigRevision
 from .states import TRANSITIONS, PluginState
 from .storage import StorageItem
+from .webhook import Webhook, WebhookDelivery
 
 __all__ = [
     "TRANSITIONS",
     "ApiKey",
+    "ConfigRevision",
     "Execution",
     "LifecycleEvent",
     "NodeStatus",
@@ -22,4 +25,6 @@ __all__ = [
     "PluginState",
     "PluginVersion",
     "StorageItem",
+    "Webhook",
+    "WebhookDelivery",
 ]

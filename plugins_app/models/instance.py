@@ -14,7 +14,8 @@ class PluginInstance(models.Model):
     """One plugin on one node.
 
     `generation` and `digest` are what serves now (None: nothing). `attempted` is the last desired generation the host
-    has finished with, well or badly; `error` says why `attempted` is not what serves.
+    has finished with, well or badly; `error` says why `attempted` is not what serves. `committed` is the last one that
+    has passed its soak. `message` says what takes so long, while something does.
     """
 
     plugin = models.ForeignKey(Plugin, on_delete=models.CASCADE, related_name="instances")
@@ -22,7 +23,9 @@ class PluginInstance(models.Model):
     state = models.CharField(max_length=16, choices=PluginState.choices, default=PluginState.AVAILABLE)
     generation = models.PositiveIntegerField(null=True)
     attempted = models.PositiveIntegerField(default=0)
+    committed = models.PositiveIntegerField(null=True)
     digest = models.CharField(max_length=64, null=True)
+    message = models.CharField(max_length=200, blank=True)
     pid = models.PositiveIntegerField(null=True)
     error = models.JSONField(null=True)
     started_at = models.DateTimeField(null=True)

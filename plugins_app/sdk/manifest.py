@@ -108,7 +108,7 @@ def _wrong(values: Mapping[str, Any], table: str, key: str, types: tuple[type, .
         return f"{name} must be {wanted}, not {value!r}"
     if isinstance(value, list) and not all(isinstance(item, str) for item in value):
         return f"{name} must be a list of strings"
-    if isinstance(value, int | float) and table == "limits" and value <= 0:
+    if isinstance(value, int | float) and table == "limits" and (value < 0 or (value == 0 and key != "soak_s")):
         return f"{name} must be more than 0"
     choices = _CHOICES.get((table, key))
     return f"{name} must be one of {', '.join(choices)}, not {value!r}" if choices and value not in choices else None

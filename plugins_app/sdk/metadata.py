@@ -27,12 +27,16 @@ class PluginType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one plugin process may use. Times are in seconds, memory in MiB."""
+    """What one plugin process may use. Times are in seconds, memory in MiB.
+
+    `soak_s`: for so long a new generation is on trial; if it dies meanwhile, the one before it comes back.
+    """
 
     memory_mb: int = 512
     init_timeout_s: float = 30
     call_timeout_s: float = 60
     drain_timeout_s: float = 30
+    soak_s: float = 30
     concurrency: int = 64
 
 

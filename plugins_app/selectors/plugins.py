@@ -179,7 +179,7 @@ def _failed_environment(plugin: Plugin) -> dict[str, Any] | None:
     release = plugin_release(plugin)
     version = release.version if release else plugin.version
     key = environment_key(version.metadata) if version else None
-    row = PluginEnvironment.objects.filter(key=key).first() if key else None
+    row = PluginEnvironment.objects.filter(key=key, node=settings.STUDIO_NODE).first() if key else None
     if row is None or row.status != PluginEnvironment.Status.FAILED:
         return None
     detail = f"The Python packages of {plugin.id} cannot be installed: {row.error}"

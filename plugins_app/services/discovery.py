@@ -255,7 +255,9 @@ def _store(one: _Seen, digest: str | None, facts: _Facts | None, problem: dict[s
         if plugin.id in BUNDLED:
             plugin.granted = sorted({*plugin.granted, *permissions_asked(facts.metadata)})
     plugin.folder, plugin.fingerprint = str(one.folder), one.fingerprint
-    plugin.problem, plugin.missing = problem, False
-    plugin.save(update_fields=["version", "granted", "folder", "fingerprint", "problem", "missing", "updated_at"])
+    plugin.problem, plugin.missing, plugin.removed_at = problem, False, None
+    plugin.save(
+        update_fields=["removed_at", "version", "granted", "folder", "fingerprint", "problem", "missing", "updated_at"]
+    )
     if created:
         event_record(event="plugin_discovered", plugin_id=plugin.id, data={"digest": digest, "problem": problem})

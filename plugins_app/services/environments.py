@@ -70,18 +70,22 @@ def environment_request(*, metadata: Mapping[str, Any]) -> str | None:
     key = environment_key(metadata)
     if key is None:
         return None
-    row, _ = PluginEnvironment.objects.get_or_create(key=key, defaults={"requirements": _requirements(metadata)})
+    row, _ = PluginEnvironment.objects.get_or_create(
+        key=key, node=settings.STUDIO_NODE, defaults={"requirements": _requirements(metadata)}
+    )
     if row.status == Status.READY and environment_path(key).is_dir():
         return None
     if row.status in (Status.READY, Status.FAILED):
-        PluginEnvironment.objects.filter(key=key).update(status=Status.PENDING, error="", message="", fraction=None)
+        PluginEnvironment.objects.filter(key=key, node=settings.STUDIO_NODE).update(
+            status=Status.PENDING, error="", message="", fraction=None
+        )
     return key
 
 
 def environment_install(*, key: str) -> bool:
     """Build one environment; harmless when another worker does or has done it. True when it is ready."""
     if not _claim(key):
-        return PluginEnvironment.objects.filter(key=key, status=Status.READY).exists()
+        return PluginEnvironment.objects.filter(key=key, node=settings.STUDIO_NODE, status=Status.READY).exists()
     final = environment_path(key)
     draft = final.with_name(f".draft-{key[:12]}-{secrets.token_hex(4)}")
     try:
@@ -100,7 +104,7 @@ def environment_install(*, key: str) -> bool:
 
 def _claim(key: str) -> bool:
     """Take the row if nobody has it, or if the worker that had it has not touched it for many beats."""
-    rows = PluginEnvironment.objects.filter(key=key)
+    rows = PluginEnvironment.objects.filter(key=key, node=settings.STUDIO_NODE)
     free = rows.filter(status=Status.PENDING) | rows.filter(
         status=Status.INSTALLING, updated_at__lt=timezone.now() - _LEASE
     )
@@ -108,7 +112,7 @@ def _claim(key: str) -> bool:
 
 
 def _build(key: str, draft: Path) -> None:
-    wanted = PluginEnvironment.objects.get(key=key).requirements
+    wanted = PluginEnvironment.objects.get(key=key, node=settings.STUDIO_NODE).requirements
     work = draft.with_name(f"{draft.name}-work")
     work.mkdir()
     draft.mkdir()
@@ -189,7 +193,9 @@ def _said(process: subprocess.Popen[str]) -> str | None:
 
 
 def _touch(key: str) -> None:
-    PluginEnvironment.objects.filter(key=key, status=Status.INSTALLING).update(updated_at=timezone.now())
+    PluginEnvironment.objects.filter(key=key, node=settings.STUDIO_NODE, status=Status.INSTALLING).update(
+        updated_at=timezone.now()
+    )
 
 
 def _environ() -> dict[str, str]:
@@ -214,13 +220,13 @@ def _short(error: Exception) -> str:
 
 
 def _progress(key: str, fraction: float, message: str) -> None:
-    rows = PluginEnvironment.objects.filter(key=key, status=Status.INSTALLING)
+    rows = PluginEnvironment.objects.filter(key=key, node=settings.STUDIO_NODE, status=Status.INSTALLING)
     rows.update(fraction=fraction, message=message, updated_at=timezone.now())
 
 
 @transaction.atomic
 def _finish(key: str, status: str, error: str = "", size: int | None = None) -> None:
-    PluginEnvironment.objects.filter(key=key).update(
+    PluginEnvironment.objects.filter(key=key, node=settings.STUDIO_NODE).update(
         status=status,
         error=error,
         size_bytes=size,
@@ -236,6 +242,8 @@ def _size(folder: Path) -> int:
 
 def environments_resume() -> list[str]:
     """The environments that somebody waits for and nobody builds: a message was lost, or a worker died."""
-    abandoned = PluginEnvironment.objects.filter(status=Status.INSTALLING, updated_at__lt=timezone.now() - _LEASE)
-    pending = PluginEnvironment.objects.filter(status=Status.PENDING)
+    abandoned = PluginEnvironment.objects.filter(
+        node=settings.STUDIO_NODE, status=Status.INSTALLING, updated_at__lt=timezone.now() - _LEASE
+    )
+    pending = PluginEnvironment.objects.filter(node=settings.STUDIO_NODE, status=Status.PENDING)
     return list((abandoned | pending).values_list("key", flat=True))

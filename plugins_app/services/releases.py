@@ -121,7 +121,12 @@ def _may_start(plugin: Plugin) -> bool:
     assert plugin.waiting is not None
     metadata = plugin.waiting.version.metadata
     key = environment_key(metadata)
-    if key and not PluginEnvironment.objects.filter(key=key, status=PluginEnvironment.Status.READY).exists():
+    if (
+        key
+        and not PluginEnvironment.objects.filter(
+            key=key, node=settings.STUDIO_NODE, status=PluginEnvironment.Status.READY
+        ).exists()
+    ):
         return False
     needed = [d.plugin_id for d in dependencies_of(metadata) if not d.optional]
     return not Plugin.objects.filter(id__in=needed, desired__isnull=True).exists()
@@ -157,7 +162,13 @@ def release_outcome(*, plugin_id: str, generation: int) -> Outcome:
 
 def _environment_outcome(release: PluginRelease) -> Outcome:
     key = environment_key(release.version.metadata)
-    row = PluginEnvironment.objects.filter(key=key, status=PluginEnvironment.Status.FAILED).first() if key else None
+    row = (
+        PluginEnvironment.objects.filter(
+            key=key, node=settings.STUDIO_NODE, status=PluginEnvironment.Status.FAILED
+        ).first()
+        if key
+        else None
+    )
     if row is None:
         return Outcome(settled=False)
     error = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.conf import settings
 
 from plugins_app.models import Plugin, PluginEnvironment, PluginVersion
 from plugins_app.services.environments import environment_key
@@ -27,7 +28,9 @@ def test_a_caller_is_told_why_even_when_beat_took_the_release_back_first(redis_s
         plugin=plugin, version=version, config={}, granted=[], ground=release_ground(plugin), cause="load", user=None
     )
     key = environment_key(METADATA) or ""
-    PluginEnvironment.objects.create(key=key, status=PluginEnvironment.Status.FAILED, error="no such package")
+    PluginEnvironment.objects.create(
+        key=key, node=settings.STUDIO_NODE, status=PluginEnvironment.Status.FAILED, error="no such package"
+    )
     releases_settle()
     plugin.refresh_from_db()
     assert plugin.waiting is None
