@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from plugins_app.models import Plugin, PluginRelease, PluginVersion
 
@@ -90,15 +91,35 @@ def is_same(running: PluginRelease, version: PluginVersion, plugin: Plugin) -> b
         return False
 
 
-def make_release(plugin: Plugin, version: PluginVersion, cause: str, user: User, ground: Ground) -> Change:
-    """Check everything that can be checked without running the plugin, then make the next generation."""
+def make_release(
+    plugin: Plugin,
+    version: PluginVersion,
+    cause: str,
+    user: User,
+    ground: Ground,
+    *,
+    batch: UUID | None = None,
+    explanation: list[dict[str, Any]] | None = None,
+) -> Change:
+    """Check everything that can be checked without running the plugin, then make the next generation.
+
+    What belongs to one change set has the same `batch`: it is taken back together.
+    """
     config = effective(version, plugin.config)
     check_compat(plugin.id, version.metadata)
     check_granted(plugin.id, version.metadata, plugin.granted)
     require_valid(plugin.id, version, config)
     granted = [p for p in permissions_asked(version.metadata) if p in plugin.granted]
     release = release_create(
-        plugin=plugin, version=version, config=config, granted=granted, ground=ground, cause=cause, user=user
+        plugin=plugin,
+        version=version,
+        config=config,
+        granted=granted,
+        ground=ground,
+        cause=cause,
+        user=user,
+        batch=batch,
+        explanation=explanation,
     )
     if key := environment_request(metadata=version.metadata):
         enqueue_on_commit("environment_install", key)

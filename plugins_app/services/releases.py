@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
@@ -75,6 +76,8 @@ def release_create(
     ground: Ground,
     cause: str,
     user: Any,
+    batch: UUID | None = None,
+    explanation: list[dict[str, Any]] | None = None,
 ) -> PluginRelease:
     """The next generation, wanted at once or as soon as its Python environment is ready. Runs in a transaction."""
     plugin.generation += 1
@@ -88,6 +91,8 @@ def release_create(
         previous_granted=ground.granted,
         cause=cause,
         created_by=user,
+        batch=batch,
+        explanation=explanation or [],
     )
     plugin.waiting = release
     plugin.save(update_fields=["generation", "waiting", "proven", "config", "granted", "updated_at"])
