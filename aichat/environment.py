@@ -54,6 +54,7 @@ class Environment:
     node: str
     web_workers: int
     worker_concurrency: int
+    soak_seconds: int
     debug: bool
     dev: bool
     allowed_hosts: tuple[str, ...]
@@ -99,6 +100,7 @@ class Environment:
             "DATABASE_URL": self.database_url,
             "WEB_WORKERS": str(self.web_workers),
             "WORKER_CONCURRENCY": str(self.worker_concurrency),
+            "STUDIO_SOAK": str(self.soak_seconds),
             "DEV": str(int(self.dev)),
         }
         if not self.embedded_redis:
@@ -128,6 +130,7 @@ def read_environment(environ: Mapping[str, str] | None = None, root: Path = ROOT
         node=_node(given),
         web_workers=_number(given, "WEB_WORKERS", default=2, low=1, high=256),
         worker_concurrency=_number(given, "WORKER_CONCURRENCY", default=2, low=1, high=256),
+        soak_seconds=_number(given, "STUDIO_SOAK", default=30, low=0, high=86_400),
         debug=_flag(given, "STUDIO_DEBUG"),
         dev=_flag(given, "DEV"),
         allowed_hosts=_list(given, "STUDIO_ALLOWED_HOSTS") or _LOCAL_HOSTS,

@@ -152,7 +152,7 @@ SPECTACULAR_SETTINGS = {
     ],
     "SCHEMA_PATH_PREFIX": "/api/",
     "ENUM_NAME_OVERRIDES": {
-        "PluginStateEnum": "plugins_app.models.PluginState",
+        "PluginStateEnum": "plugins_app.states.STATE_CHOICES",
         "ExecutionStatusEnum": "plugins_app.models.Execution.Status",
         "HealthStatusEnum": ["ok", "down"],
     },

@@ -6,8 +6,9 @@ from typing import Any
 
 from rest_framework import serializers
 
-from plugins_app.models import Execution, PluginState
+from plugins_app.models import Execution
 from plugins_app.sdk import PluginType
+from plugins_app.states import STATE_CHOICES
 
 __all__ = [
     "ConfigRequest",
@@ -122,7 +123,7 @@ class PluginErrorSerializer(serializers.Serializer):
 
 class NodeSerializer(serializers.Serializer):
     node = serializers.CharField()
-    state = serializers.ChoiceField(choices=PluginState.choices)
+    state = serializers.ChoiceField(choices=STATE_CHOICES)
     generation = serializers.IntegerField(allow_null=True)
     digest = serializers.CharField(allow_null=True)
     pid = serializers.IntegerField(allow_null=True)
@@ -176,7 +177,7 @@ class PluginSerializer(serializers.Serializer):
     license = serializers.CharField(allow_blank=True)
     homepage = serializers.CharField(allow_null=True)
     repository = serializers.CharField(allow_null=True)
-    state = serializers.ChoiceField(choices=PluginState.choices)
+    state = serializers.ChoiceField(choices=STATE_CHOICES)
     nodes = NodeSerializer(many=True)
     config = serializers.JSONField(required=False)
     config_schema = serializers.JSONField(required=False)
@@ -272,4 +273,4 @@ class ComponentSerializer(serializers.Serializer):
 class HealthSerializer(serializers.Serializer):
     status = serializers.ChoiceField(choices=("ok", "down"))
     components = serializers.DictField(child=ComponentSerializer())
-    plugins = serializers.DictField(child=serializers.ChoiceField(choices=PluginState.choices), required=False)
+    plugins = serializers.DictField(child=serializers.ChoiceField(choices=STATE_CHOICES), required=False)

@@ -1,5 +1,7 @@
 """The only source of truth: what is wanted (Plugin, PluginRelease) and what is seen (PluginInstance, NodeStatus)."""
 
+from plugins_app.states import TRANSITIONS, PluginState
+
 from .access import ApiKey
 from .environment import PluginEnvironment
 from .event import LifecycleEvent
@@ -7,7 +9,6 @@ from .execution import Execution
 from .instance import NodeStatus, PluginInstance
 from .plugin import Plugin, PluginRelease, PluginVersion
 from .revision import ConfigRevision
-from .states import TRANSITIONS, PluginState
 from .storage import StorageItem
 from .webhook import Webhook, WebhookDelivery
 

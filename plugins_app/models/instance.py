@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from django.db import models
 
+from plugins_app.states import STATE_CHOICES, PluginState
+
 from .plugin import Plugin
-from .states import PluginState
 
 __all__ = ["NodeStatus", "PluginInstance"]
 
@@ -20,7 +21,7 @@ class PluginInstance(models.Model):
 
     plugin = models.ForeignKey(Plugin, on_delete=models.CASCADE, related_name="instances")
     node = models.CharField(max_length=64)
-    state = models.CharField(max_length=16, choices=PluginState.choices, default=PluginState.AVAILABLE)
+    state = models.CharField(max_length=16, choices=STATE_CHOICES, default=PluginState.AVAILABLE)
     generation = models.PositiveIntegerField(null=True)
     attempted = models.PositiveIntegerField(default=0)
     committed = models.PositiveIntegerField(null=True)

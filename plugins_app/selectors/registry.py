@@ -10,9 +10,9 @@ from typing import Any
 from django.conf import settings
 
 from plugins_app.models import Plugin, PluginInstance, PluginVersion
-from plugins_app.models.states import PluginState
 from plugins_app.sdk import PluginType
 from plugins_app.services.errors import StudioError
+from plugins_app.states import PluginState
 
 __all__ = ["Registry", "RegistryReader", "ServingPlugin"]
 
