@@ -1,20 +1,30 @@
 """Database connections are few where a server gives them out: whoever waits for something else gives its own back.
 
 SQLite's cost nothing and are kept (`CONN_MAX_AGE`). Within a transaction none of this does anything.
+A database that is being restarted is away for a second or two; `patiently` is for what may simply be done again.
 """
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
-from django.db import close_old_connections
+from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
-__all__ = ["release_connection", "releasing_connection"]
+__all__ = ["DATABASE_AWAY", "PATIENCE", "patiently", "release_connection", "releasing_connection"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+#: What a query raises when the server is gone, and also while SQLite's one writer takes too long.
+DATABASE_AWAY = (OperationalError, InterfaceError)
+#: How long a request waits for a database that is being restarted, in seconds.
+PATIENCE = 10.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.5
+_log = logging.getLogger(__name__)
 
 
 def release_connection() -> None:
@@ -33,3 +43,22 @@ def releasing_connection(function: Callable[P, T]) -> Callable[P, T]:
             release_connection()
 
     return wrapped
+
+
+def patiently(work: Callable[[], T], *, seconds: float = PATIENCE) -> T:
+    """What `work()` returns, done again while the database is away, for `seconds` at most.
+
+    Only for what may be done twice: when a connection breaks during a commit, nobody knows whether it was made.
+    Within a transaction nothing can be repeated.
+    """
+    until, pause = time.monotonic() + seconds, _FIRST_PAUSE
+    while True:
+        try:
+            return work()
+        except DATABASE_AWAY as error:
+            if connection.in_atomic_block or time.monotonic() + pause > until:
+                raise
+            _log.debug("the database is away, trying again: %s", error)
+        release_connection()
+        time.sleep(pause)  # nobody tells when a database is back
+        pause = min(pause * 2, _LONGEST_PAUSE)

@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import orjson
 from django.db import IntegrityError, transaction
@@ -22,17 +22,18 @@ from plugins_app.client import CallResult
 from plugins_app.models import Execution, Plugin
 
 from .calls import plugin_call, user_facts, why_not_loaded
+from .connections import patiently
 from .errors import StudioError
 from .events import event_record
-from .queue import enqueue_on_commit
+from .leases import Lease, leases_lost
+from .queue import enqueue_on_commit, tasks_waiting
 
 __all__ = ["execution_cancel", "execution_create", "execution_run", "execution_run_now", "executions_reap", "plain"]
 
 Status = Execution.Status
-_LEASE = timedelta(seconds=30)
-_RENEW_EVERY = 1.0
-_PROGRESS_EVERY = 0.2
-_LOST_AFTER = timedelta(seconds=30)
+_SEND_AGAIN_AFTER = timedelta(seconds=10)
+#: How long an execution waits for a plugin that is wanted and does not serve.
+_WAIT_FOR_PLUGIN = timedelta(minutes=2)
 
 
 def plain(value: Any) -> Any:
@@ -58,18 +59,13 @@ def execution_create(
     queued: bool = True,
 ) -> tuple[Execution, bool]:
     """A new execution, and True; or the one that the same user made with the same key before, and False."""
-    plugin = Plugin.objects.filter(id=plugin_id).only("id", "desired_id").first()
-    if plugin is None or plugin.desired_id is None:
-        raise why_not_loaded(plugin_id)
     fields = {"method": method, "args": list(args), "kwargs": dict(kwargs or {}), "timeout": timeout}
+    row = Execution(id=uuid4(), plugin_id=plugin_id, user=user, idempotency_key=idempotency_key or None, **fields)
     try:
-        with transaction.atomic():
-            row = Execution.objects.create(plugin=plugin, user=user, idempotency_key=idempotency_key or None, **fields)
-            if queued:
-                enqueue_on_commit("execution_run", str(row.id))
-            return row, True
+        patiently(lambda: _insert(row, queued))
+        return row, True
     except IntegrityError:
-        row = Execution.objects.get(user=user, idempotency_key=idempotency_key)
+        row = patiently(lambda: Execution.objects.get(user=user, idempotency_key=idempotency_key))
     if _signature(row.plugin_id, row.method, row.args, row.kwargs) != _signature(
         plugin_id, method, fields["args"], fields["kwargs"]
     ):
@@ -78,24 +74,39 @@ def execution_create(
     return row, False
 
 
+@transaction.atomic
+def _insert(row: Execution, queued: bool) -> None:
+    """Store a new execution. Its id is chosen before, so that doing it again makes no second one."""
+    plugin = Plugin.objects.filter(id=row.plugin_id).only("id", "desired_id").first()
+    if plugin is None or plugin.desired_id is None:
+        raise why_not_loaded(row.plugin_id)
+    if not Execution.objects.filter(id=row.id).exists():
+        row.save(force_insert=True)
+    if queued:
+        enqueue_on_commit("execution_run", str(row.id))
+
+
 def _signature(*parts: Any) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def execution_run_now(*, execution: Execution) -> Execution:
     """Run a new execution in this process and return it finished; its own failure is in the row."""
-    execution_run(execution_id=execution.id)
-    execution.refresh_from_db()
+    _run(execution.id, may_wait=False)
+    patiently(execution.refresh_from_db)
     return execution
 
 
 def execution_run(*, execution_id: UUID | str) -> bool:
     """Run a queued execution to its end. False: somebody else has it, had it, or it was cancelled."""
-    lease = _Lease.take(execution_id)
+    return _run(execution_id, may_wait=True)
+
+
+def _run(execution_id: UUID | str, *, may_wait: bool) -> bool:
+    row, user = patiently(lambda: _look_up(execution_id))
+    lease = Lease.take(row.id)
     if lease is None:
         return False
-    row = Execution.objects.select_related("user").get(id=execution_id)
-    event_record(event="execution_started", plugin_id=row.plugin_id, data={"execution_id": str(row.id)})
     try:
         result = plugin_call(
             plugin_id=row.plugin_id,
@@ -103,88 +114,35 @@ def execution_run(*, execution_id: UUID | str) -> bool:
             args=row.args,
             kwargs=row.kwargs,
             timeout=row.timeout,
-            user=user_facts(row.user),
+            user=user,
             on_progress=lease.progress,
             cancel=lease.cancelled,
         )
         _succeed(lease, row, result)
     except StudioError as error:
+        if may_wait and error.code == "plugin_restarting" and timezone.now() - row.created_at < _WAIT_FOR_PLUGIN:
+            lease.give_back()  # it was not begun; beat sends it again, perhaps to a node where the plugin serves
+            return True
         status = Status.CANCELLED if error.code == "cancelled" else Status.FAILED
-        _finish(lease, row, status=status, error=error.to_dict())
+        lease.finish(status=status, error=error.to_dict())
     return True
 
 
-def _succeed(lease: _Lease, row: Execution, result: CallResult) -> None:
+def _look_up(execution_id: UUID | str) -> tuple[Execution, dict[str, Any] | None]:
+    """All that the call needs, read before it counts as begun."""
+    row = Execution.objects.select_related("user").get(id=execution_id)
+    return row, user_facts(row.user)
+
+
+def _succeed(lease: Lease, row: Execution, result: CallResult) -> None:
     value = plain(result.value)
     try:
         orjson.dumps(value)
     except TypeError as error:
         problem = StudioError("result_not_serializable", f"{row.plugin_id}.{row.method}: {error}.")
-        _finish(lease, row, status=Status.FAILED, error=problem.to_dict(), generation=result.generation)
+        lease.finish(status=Status.FAILED, error=problem.to_dict(), generation=result.generation)
         return
-    _finish(lease, row, status=Status.SUCCEEDED, result=value, generation=result.generation, fraction=1.0)
-
-
-@transaction.atomic
-def _finish(lease: _Lease, row: Execution, *, status: str, **fields: Any) -> None:
-    """Write the outcome, if the row is still ours: so it is written once."""
-    now = timezone.now()
-    mine = Execution.objects.filter(id=row.id, status=Status.RUNNING, lease_until=lease.until)
-    if not mine.update(status=status, finished_at=now, lease_until=None, **fields):
-        return
-    facts = {"execution_id": str(row.id), "status": str(status)}
-    event_record(event="execution_finished", plugin_id=row.plugin_id, data=facts)
-
-
-class _Lease:
-    """One worker's right to a running execution, renewed while the call goes on."""
-
-    def __init__(self, execution_id: UUID | str, until: datetime) -> None:
-        self.id = execution_id
-        self.until = until
-        self._renewed = self._progressed = time.monotonic()
-        self._reported = 0.0
-        self._cancel = False
-
-    @classmethod
-    def take(cls, execution_id: UUID | str) -> _Lease | None:
-        """The lease, if the execution is still waiting for somebody."""
-        now = timezone.now()
-        queued = Execution.objects.filter(id=execution_id, status=Status.QUEUED)
-        taken = queued.update(status=Status.RUNNING, started_at=now, lease_until=now + _LEASE)
-        return cls(execution_id, now + _LEASE) if taken else None
-
-    def cancelled(self) -> bool:
-        """Asked a few times a second during the call: renews the lease and learns whether to stop."""
-        if time.monotonic() - self._renewed >= _RENEW_EVERY:
-            self._renew()
-        return self._cancel
-
-    def progress(self, fraction: float | None, message: str, _data: Any = None) -> None:
-        """Keep the progress; what comes too fast is left out."""
-        now = time.monotonic()
-        if now - self._progressed < _PROGRESS_EVERY and fraction != 1:
-            return
-        self._progressed = now
-        self._renew(fraction=fraction, message=str(message)[:500])
-        if now - self._reported >= _RENEW_EVERY:
-            self._reported = now
-            self._announce(fraction, message)
-
-    def _announce(self, fraction: float | None, message: str) -> None:
-        plugin_id = Execution.objects.values_list("plugin_id", flat=True).get(id=self.id)
-        data = {"execution_id": str(self.id), "fraction": fraction, "message": str(message)[:500]}
-        event_record(event="execution_progress", plugin_id=plugin_id, data=data)
-
-    def _renew(self, **fields: Any) -> None:
-        self._renewed = time.monotonic()
-        until = timezone.now() + _LEASE
-        mine = Execution.objects.filter(id=self.id, status=Status.RUNNING, lease_until=self.until)
-        if not mine.update(lease_until=until, **fields):
-            self._cancel = True  # it was taken from us: stop, and write nothing
-            return
-        self.until = until
-        self._cancel = Execution.objects.filter(id=self.id, cancel_requested=True).exists()
+    lease.finish(status=Status.SUCCEEDED, result=value, generation=result.generation, fraction=1.0)
 
 
 @transaction.atomic
@@ -207,19 +165,21 @@ def execution_cancel(*, execution_id: UUID | str) -> Execution:
     return row
 
 
-def executions_reap() -> int:
+def executions_reap(*, wait: Callable[[float], object] = time.sleep) -> int:
     """End what a dead worker left running, and send again what was never begun. For beat."""
-    now = timezone.now()
-    lost = Execution.objects.filter(status=Status.RUNNING, lease_until__lt=now)
     error = StudioError(
         "worker_lost", "The worker that ran it died; how far it got is not known.", hint="Run it again."
     )
-    count = 0
-    for row in list(lost):
-        lease = _Lease(row.id, row.lease_until or now)
-        _finish(lease, row, status=Status.FAILED, error=error.to_dict())
-        count += 1
-    waiting = Execution.objects.filter(status=Status.QUEUED, created_at__lt=now - _LOST_AFTER)
-    for execution_id in waiting.values_list("id", flat=True):
+    ended = [lease.finish(status=Status.FAILED, error=error.to_dict()) for lease in leases_lost(wait=wait)]
+    for execution_id in _forgotten():
         enqueue_on_commit("execution_run", str(execution_id))
-    return count
+    return sum(ended)
+
+
+def _forgotten() -> list[UUID]:
+    """What has waited for a while although less is on its way to the workers than waits: its message was lost."""
+    now = timezone.now()
+    fresh = (now - _SEND_AGAIN_AFTER, now + _SEND_AGAIN_AFTER)  # the clock may have been moved since
+    rows = Execution.objects.filter(status=Status.QUEUED).exclude(created_at__range=fresh)
+    waiting = list(rows.order_by("created_at").values_list("id", flat=True))
+    return waiting if len(waiting) > tasks_waiting() else []

@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 from functools import partial
 
+import redis
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
 from aichat.celery import app
 
-__all__ = ["enqueue_on_commit"]
+from .hints import redis_client
+
+__all__ = ["enqueue_on_commit", "tasks_waiting"]
 
 _log = logging.getLogger(__name__)
 
@@ -25,3 +28,11 @@ def _send(task: str, args: tuple[str, ...]) -> None:
         app.send_task(f"plugins_app.tasks.{task}", args=args, retry=False)
     except (OperationalError, OSError) as error:
         _log.warning("%s%s was not handed over, beat will: %s", task, args, error)
+
+
+def tasks_waiting() -> int:
+    """How many tasks wait for a worker of any node. Without Redis: none, they are gone or cannot be asked for."""
+    try:
+        return int(redis_client().llen(app.conf.task_default_queue))
+    except (redis.RedisError, OSError):
+        return 0

@@ -6,12 +6,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.utils import timezone
 
 from plugins_app.client import CallResult
 from plugins_app.models import Execution, LifecycleEvent, Plugin, PluginRelease, PluginVersion
-from plugins_app.services import executions
+from plugins_app.services import executions, leases
 from plugins_app.services.errors import StudioError
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -85,7 +85,7 @@ def test_a_cancelled_one_is_never_begun(queued: Execution, calls: list[str]) -> 
 def test_a_dead_workers_execution_ends_and_is_not_repeated(queued: Execution, calls: list[str]) -> None:
     lost = timezone.now() - timedelta(seconds=1)
     Execution.objects.filter(id=queued.id).update(status="running", started_at=lost, lease_until=lost)
-    assert executions.executions_reap() == 1
+    assert executions.executions_reap(wait=_at_once) == 1
     queued.refresh_from_db()
     assert queued.status == "failed" and queued.error is not None and queued.error["code"] == "worker_lost"
     assert executions.execution_run(execution_id=queued.id) is False
@@ -107,8 +107,88 @@ def test_what_was_never_begun_is_sent_again(queued: Execution, monkeypatch: pyte
     sent: list[tuple[str, ...]] = []
     monkeypatch.setattr("plugins_app.services.queue._send", lambda task, args: sent.append(args))
     Execution.objects.filter(id=queued.id).update(created_at=timezone.now() - timedelta(minutes=5))
+    monkeypatch.setattr(executions, "tasks_waiting", lambda: 0)
     executions.executions_reap()
     assert sent == [(str(queued.id),)]
+
+
+def test_what_still_waits_for_a_worker_is_not_sent_again(queued: Execution, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[tuple[str, ...]] = []
+    monkeypatch.setattr("plugins_app.services.queue._send", lambda task, args: sent.append(args))
+    monkeypatch.setattr(executions, "tasks_waiting", lambda: 1)
+    Execution.objects.filter(id=queued.id).update(created_at=timezone.now() - timedelta(minutes=5))
+    executions.executions_reap()
+    assert sent == []
+
+
+@pytest.mark.parametrize("hours", [-3, 3])
+def test_a_clock_that_is_moved_ends_no_execution(queued: Execution, hours: int) -> None:
+    """Before, every lease has run out, or is good for hours; only a worker that is dead leaves it as it is."""
+    moved = timezone.now() + timedelta(hours=hours)
+    Execution.objects.filter(id=queued.id).update(status="running", started_at=moved, lease_until=moved)
+    lease = leases.Lease(queued.id, moved)
+
+    def renewed(seconds: float) -> None:
+        lease._renew()
+
+    assert executions.executions_reap(wait=renewed) == 0
+    queued.refresh_from_db()
+    assert queued.status == "running"
+    Execution.objects.filter(id=queued.id).update(lease_until=moved)
+    assert executions.executions_reap(wait=_at_once) == 1
+
+
+def test_a_renewal_whose_commit_is_in_doubt_is_still_ours(queued: Execution, monkeypatch: pytest.MonkeyPatch) -> None:
+    lease = leases.Lease.take(queued.id)
+    assert lease is not None
+    real = leases.Lease._write_renewal
+
+    def breaks(self: leases.Lease, fields: dict[str, Any]) -> None:
+        real(self, fields)
+        self._tickets = [first, *self._tickets]
+        raise OperationalError("server closed the connection unexpectedly")
+
+    first = lease._tickets[0]
+    monkeypatch.setattr(leases.Lease, "_write_renewal", breaks)
+    lease._renew()
+    monkeypatch.undo()
+    lease._renew()
+    assert not lease.cancelled()
+    assert lease.finish(status="succeeded", result=1)
+
+
+def test_an_execution_waits_for_a_plugin_that_is_starting(queued: Execution, monkeypatch: pytest.MonkeyPatch) -> None:
+    def starting(**given: Any) -> CallResult:
+        raise StudioError("plugin_restarting", "p is starting.")
+
+    monkeypatch.setattr(executions, "plugin_call", starting)
+    assert executions.execution_run(execution_id=queued.id) is True
+    queued.refresh_from_db()
+    assert (queued.status, queued.started_at, queued.lease_until) == ("queued", None, None)
+    Execution.objects.filter(id=queued.id).update(created_at=timezone.now() - timedelta(minutes=5))
+    executions.execution_run(execution_id=queued.id)
+    queued.refresh_from_db()
+    assert (queued.status, (queued.error or {})["code"]) == ("failed", "plugin_restarting")
+
+
+def test_an_outcome_is_written_when_the_database_is_back(
+    queued: Execution, calls: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, failures = leases.Lease._finish, iter([True, True, False])
+
+    def away(self: leases.Lease, status: str, fields: dict[str, Any]) -> bool:
+        if next(failures):
+            raise OperationalError("the database system is shutting down")
+        return real(self, status, fields)
+
+    monkeypatch.setattr(leases.Lease, "_finish", away)
+    executions.execution_run(execution_id=queued.id)
+    queued.refresh_from_db()
+    assert (queued.status, calls) == ("succeeded", ["m"])
+
+
+def _at_once(seconds: float) -> None:
+    """The second look, without the time between."""
 
 
 def test_the_plugins_error_is_kept(queued: Execution, monkeypatch: pytest.MonkeyPatch) -> None:
