@@ -1,6 +1,6 @@
 """Become another user and run a command that does not outlive the process which started it.
 
-`python tests/unprivileged.py PARENT_PID UID GID SIGNAL COMMAND...`: PostgreSQL refuses to run as root. This is a program
+`python tests/unprivileged.py PARENT_PID UID GID SIGNAL COMMAND...`: PostgreSQL refuses to run as root. This is a script
 of its own, because it is the interpreter that the other user may have no right to read: it runs as root until the exec.
 The request for a signal comes after the change of the user, which would clear it.
 """

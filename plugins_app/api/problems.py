@@ -9,7 +9,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
-from django.db import DatabaseError, OperationalError
+from django.db import DatabaseError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework import exceptions, status
 from rest_framework.response import Response
@@ -18,6 +18,7 @@ from rest_framework.views import set_rollback
 from plugins_app.sdk.config import pointer
 from plugins_app.services.errors import CODES, StudioError
 
+from .patience import note_database_away
 from .rendering import dumps
 
 __all__ = [
@@ -46,6 +47,7 @@ _BY_CLASS: dict[type[Exception], str] = {
     RequestDataTooBig: "body_too_large",
     SuspiciousOperation: "bad_request",
     OperationalError: "unavailable",
+    InterfaceError: "unavailable",
 }
 
 
@@ -65,6 +67,7 @@ def problem_response(code: str, detail: str, **members: Any) -> HttpResponse:
 def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response | None:
     """Any exception of a view as a problem; what nobody foresaw is logged and told without its text."""
     set_rollback()
+    note_database_away(getattr(context.get("request"), "_request", None), error)
     if isinstance(error, StudioError):
         return _studio(error, context)
     if isinstance(error, exceptions.ValidationError):
@@ -87,7 +90,7 @@ def _code_of(error: Exception) -> str | None:
 
 
 def _detail(error: Exception, code: str) -> str:
-    if isinstance(error, DatabaseError):
+    if isinstance(error, DatabaseError | InterfaceError):
         _log.warning("the database cannot be used: %s", error)
         return "The database cannot be used at the moment."
     return str(getattr(error, "detail", "") or error) or CODES[code][1]

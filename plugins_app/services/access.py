@@ -16,11 +16,13 @@ from django.utils import timezone
 
 from plugins_app.models import ApiKey
 
+from .connections import DATABASE_AWAY, PATIENCE, patiently
 from .errors import StudioError
 
 __all__ = ["api_key_create", "api_key_revoke", "user_of_key"]
 
 _KNOWN_FOR = 5  # seconds: how long a revoked key may go on working
+_KNOWN_WITHOUT_DATABASE = 60  # seconds: the same while nobody can be asked
 _SCHEME = "acs"
 
 
@@ -55,22 +57,41 @@ def _digest(text: str) -> str:
 def api_key_revoke(*, key: ApiKey) -> None:
     """The key stops working, in every process within seconds."""
     ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=timezone.now())
-    cache.delete(_cache_name(key.digest))
+    cache.delete_many([_cache_name(key.digest), _spare_name(key.digest)])
 
 
 def user_of_key(text: str) -> Any | None:
-    """The user a key acts as, or None. Asks the database once in a few seconds per key and process."""
+    """The user a key acts as, or None. Asks the database once in a few seconds per key and process.
+
+    A database that is being restarted is waited for; a key that was good a moment ago stays so meanwhile.
+    """
     digest = _digest(text)
     user = cache.get(_cache_name(digest))
     if user is None:
-        user = _look_up(text, digest)
+        user = _ask(text, digest)
         if user is not None:
             cache.set(_cache_name(digest), user, _KNOWN_FOR)
     return user
 
 
+def _ask(text: str, digest: str) -> Any | None:
+    spare = cache.get(_spare_name(digest))
+    try:
+        user = patiently(lambda: _look_up(text, digest), seconds=PATIENCE if spare is None else 0)
+    except DATABASE_AWAY:
+        if spare is None:
+            raise
+        return spare
+    cache.set(_spare_name(digest), user, _KNOWN_WITHOUT_DATABASE)
+    return user
+
+
 def _cache_name(digest: str) -> str:
     return f"apikey:{digest}"
+
+
+def _spare_name(digest: str) -> str:
+    return f"apikey:spare:{digest}"
 
 
 def _look_up(text: str, digest: str) -> Any | None:
