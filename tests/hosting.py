@@ -103,8 +103,13 @@ class MemoryStore:
             self.events.append((event, plugin_id, dict(data)))
             self.changed.notify_all()
 
-    async def heartbeat(self, sandbox: Mapping[str, Any]) -> None:
+    async def heartbeat(self, sandbox: Mapping[str, Any]) -> bool:
         self._check()
+        return True
+
+    async def prepare(self, wanted: Wanted) -> Mapping[str, Any] | None:
+        self._check()
+        return {"code": "digest_missing", "detail": f"{wanted.digest} is nowhere", "hint": ""}
 
     def _check(self) -> None:
         if self.away:
@@ -140,6 +145,7 @@ class HostedNode:
         """End the host without a word to its plugin processes, as SIGKILL would."""
         assert self.host is not None and self._task is not None
         for supervisor in self.host._supervisors.values():
+            supervisor._end_trial()
             for task in (supervisor._task, *supervisor._tasks):
                 if task is not None:
                     task.cancel()

@@ -1,4 +1,4 @@
-"""One plugin process, as the host sees it: started or adopted, watched, drained, killed."""
+"""One plugin process that got ready, as the host sees it: watched, drained, killed, or adopted from an earlier host."""
 
 from __future__ import annotations
 
@@ -7,37 +7,29 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import msgspec
+from plugins_app.wire import (
+    Drain,
+    Frame,
+    FrameProtocol,
+    Hello,
+    Ping,
+    Pong,
+    State,
+    StateRequest,
+    Unhealthy,
+    socket_address,
+)
 
-from plugins_app.process.spec import Failure, Ready, Report, Spec
-from plugins_app.sdk.metadata import Limits
-from plugins_app.wire import Drain, Frame, FrameProtocol, Hello, Ping, Pong, Unhealthy, socket_address
+from .records import Record, remove
 
-from .permissions import granted_environ, sandbox_for
-from .records import Record, remove, start_time, write_record
-from .store import HostPaths, Wanted
-from .template import Template, TemplateGoneError
+__all__ = ["PluginProcess", "adopt"]
 
-__all__ = ["PluginProcess", "StartError", "adopt", "start"]
-
-#: Beyond the plugin's own limit: the time for import and a blocked loop to be noticed, in seconds.
-_START_MARGIN = 2.0
-_BACKLOG = 1024
 _STATUS_PATIENCE = 0.1
-
-
-class StartError(Exception):
-    """The process did not get ready; `code` is stable, the rest is for people."""
-
-    def __init__(self, code: str, detail: str, *, hint: str = "", traceback: str = "") -> None:
-        super().__init__(detail)
-        self.code, self.detail, self.hint, self.traceback = code, detail, hint, traceback
 
 
 class _Supervision(FrameProtocol):
@@ -47,13 +39,13 @@ class _Supervision(FrameProtocol):
         super().__init__()
         self.hello: asyncio.Future[Hello] = asyncio.get_running_loop().create_future()
         self._on_unhealthy = on_unhealthy
-        self._pongs: dict[int, asyncio.Future[Pong | None]] = {}
+        self._answers: dict[int, asyncio.Future[Pong | State | None]] = {}
         self._seq = 0
 
     def frame_received(self, frame: Frame) -> None:
         if isinstance(frame, Hello) and not self.hello.done():
             self.hello.set_result(frame)
-        elif isinstance(frame, Pong) and (waiting := self._pongs.pop(frame.seq, None)) is not None:
+        elif isinstance(frame, Pong | State) and (waiting := self._answers.pop(frame.seq, None)) is not None:
             if not waiting.done():
                 waiting.set_result(frame)
         elif isinstance(frame, Unhealthy):
@@ -64,23 +56,24 @@ class _Supervision(FrameProtocol):
         if not self.hello.done():
             self.hello.set_exception(exc or ConnectionResetError("closed before the hello"))
             self.hello.exception()  # seen: whoever waits for it gets it, nobody else needs a warning
-        for waiting in self._pongs.values():
+        for waiting in self._answers.values():
             if not waiting.done():
                 waiting.set_result(None)
 
-    async def ping(self, timeout: float) -> Pong | None:
+    async def ask(self, request: type[Ping] | type[StateRequest], timeout: float) -> Pong | State | None:
         """None when the process did not answer in time."""
         self._seq += 1
-        waiting: asyncio.Future[Pong | None] = asyncio.get_running_loop().create_future()
-        self._pongs[self._seq] = waiting
-        self.send(Ping(self._seq))
+        seq = self._seq
+        waiting: asyncio.Future[Pong | State | None] = asyncio.get_running_loop().create_future()
+        self._answers[seq] = waiting
+        self.send(request(seq))
         try:
             async with asyncio.timeout(timeout):
                 return await waiting
         except TimeoutError:
             return None
         finally:
-            self._pongs.pop(self._seq, None)
+            self._answers.pop(seq, None)
 
 
 class PluginProcess:
@@ -88,12 +81,13 @@ class PluginProcess:
 
     def __init__(self, record: Record, directory: Path) -> None:
         self.record, self.directory = record, directory
-        self.started_at = time.time()
+        self.started_at = time.time() - record.age
         self.exited = asyncio.Event()
         self.exit_status: int | None = None
         self._status_came = asyncio.Event()
         self.unhealthy = asyncio.Event()
         self.unhealthy_reason = ""
+        self.over_limit = False
         self.ordered_to_end = False
         self.sandbox: dict[str, Any] = {}
         self._supervision: _Supervision | None = None
@@ -142,14 +136,23 @@ class PluginProcess:
         self._supervision = connection
         async with asyncio.timeout(timeout):
             hello = await connection.hello
-        await connection.ping(timeout)  # from now on the process knows whom to tell
+        await connection.ask(Ping, timeout)  # from now on the process knows whom to tell
         return hello
 
     async def ping(self, timeout: float) -> Pong | None:
         """None when the process did not answer in time."""
+        answer = await self._ask(Ping, timeout)
+        return answer if isinstance(answer, Pong) else None
+
+    async def state(self, timeout: float) -> State | None:
+        """What this generation would leave to the next; None when it does not answer in time."""
+        answer = await self._ask(StateRequest, timeout)
+        return answer if isinstance(answer, State) else None
+
+    async def _ask(self, request: type[Ping] | type[StateRequest], timeout: float) -> Pong | State | None:
         if self._supervision is None or self._supervision.closed:
             return None
-        return await self._supervision.ping(timeout)
+        return await self._supervision.ask(request, timeout)
 
     def memory(self) -> int | None:
         """Resident memory in bytes."""
@@ -180,156 +183,6 @@ class PluginProcess:
         except TimeoutError:
             self.kill()
             await self.exited.wait()
-
-
-async def start(wanted: Wanted, paths: HostPaths, template: Template, serial: int) -> PluginProcess:
-    """Start the process of a release and wait until it is ready.
-
-    Raises:
-        StartError: it did not get ready, and which of the ways this was.
-    """
-    if wanted.problem is not None:
-        problem = dict(wanted.problem)
-        raise StartError(str(problem.get("code")), str(problem.get("detail")), hint=str(problem.get("hint", "")))
-    limits = Limits(**{k: v for k, v in dict(wanted.metadata.get("limits") or {}).items() if k in Limits.__slots__})
-    directory, name = paths.plugin(wanted.plugin_id), f"g{wanted.generation}-{serial}.sock"
-    work_dir = paths.work / wanted.plugin_id / f"g{wanted.generation}-{serial}"
-    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    work_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    spec = _spec(wanted, limits, paths, work_dir)
-    started = False
-    try:
-        pid, report = await _launch(spec, limits, directory / name, template)
-        began = start_time(pid)
-        if began is None:
-            raise StartError("process_died", "the process ended as soon as it was ready")
-        record = Record(
-            wanted.plugin_id,
-            wanted.generation,
-            wanted.digest,
-            pid,
-            began,
-            name,
-            str(work_dir),
-            limits.drain_timeout_s,
-            limits.memory_mb * 1024 * 1024,
-        )
-        process = PluginProcess(record, directory)
-        process.sandbox = report.sandbox
-        write_record(directory, record)
-        try:
-            await process.connect()
-        except (OSError, TimeoutError) as error:
-            process.kill()
-            raise StartError("process_died", f"the process ended as soon as it was ready: {error}") from error
-        started = True
-        return process
-    finally:
-        if not started:
-            remove(directory, name)
-            shutil.rmtree(work_dir, ignore_errors=True)
-
-
-def _spec(wanted: Wanted, limits: Limits, paths: HostPaths, work_dir: Path) -> Spec:
-    code_dir = paths.store / wanted.plugin_id / wanted.digest
-    if not code_dir.is_dir():
-        text = f"the snapshot {wanted.digest[:12]} of {wanted.plugin_id} is not in this node's store"
-        raise StartError("digest_missing", text, hint="Reload the plugin to take a new snapshot of its folder.")
-    env_dir = paths.envs / wanted.environment if wanted.environment else None
-    if env_dir is not None and not env_dir.is_dir():
-        text = f"the Python environment of {wanted.plugin_id} is not installed on this node"
-        raise StartError("environment_missing", text, hint="Load the plugin again to install it.")
-    readable = [code_dir, *([env_dir] if env_dir else [])]
-    return Spec(
-        plugin_id=wanted.plugin_id,
-        package=wanted.folder.replace("-", "_"),
-        code_dir=str(code_dir),
-        work_dir=str(work_dir),
-        generation=wanted.generation,
-        digest=wanted.digest,
-        env_dir=str(env_dir) if env_dir else None,
-        entry=wanted.metadata.get("entry"),
-        manifest=dict(wanted.metadata),
-        config=dict(wanted.config),
-        environ=granted_environ(wanted.granted),
-        sandbox=sandbox_for(wanted.granted, readable=readable, writable=[work_dir], memory_mb=limits.memory_mb),
-        init_timeout=limits.init_timeout_s,
-        call_timeout=limits.call_timeout_s,
-        concurrency=limits.concurrency,
-    )
-
-
-async def _launch(spec: Spec, limits: Limits, path: Path, template: Template) -> tuple[int, Ready]:
-    listener = _listen(path)
-    ours, theirs = socket.socketpair()
-    ours.setblocking(False)
-    with ours:
-        with listener, theirs:
-            pid = await _fork(template, listener, theirs)
-        report = await _answer(ours, spec, limits, pid)
-    if isinstance(report, Failure):
-        raise StartError(report.code, report.message, hint=report.hint, traceback=report.traceback)
-    return pid, report
-
-
-async def _answer(channel: socket.socket, spec: Spec, limits: Limits, pid: int) -> Report:
-    try:
-        async with asyncio.timeout(limits.init_timeout_s + _START_MARGIN):
-            return await _exchange(channel, spec)
-    except (EOFError, OSError) as error:
-        if not isinstance(error, TimeoutError):
-            raise StartError("process_died", "the process died before it was ready; its log may say why") from error
-        _kill_own(pid)
-        text = f"initialize was not done after {limits.init_timeout_s:g} s, and blocked its event loop"
-        raise StartError("initialize_timeout", text, hint="Use async calls or a thread for slow work.") from error
-    except asyncio.CancelledError:
-        _kill_own(pid)
-        raise
-
-
-def _kill_own(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
-
-
-def _listen(path: Path) -> socket.socket:
-    path.unlink(missing_ok=True)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        with socket_address(path) as address:
-            listener.bind(address)
-        path.chmod(0o600)
-        listener.listen(_BACKLOG)
-    except OSError:
-        listener.close()
-        raise
-    return listener
-
-
-async def _fork(template: Template, listener: socket.socket, channel: socket.socket) -> int:
-    try:
-        return await template.fork(listener, channel)
-    except TemplateGoneError:
-        return await template.fork(listener, channel)  # once more, from a new one
-
-
-async def _exchange(channel: socket.socket, spec: Spec) -> Report:
-    loop = asyncio.get_running_loop()
-    body = msgspec.msgpack.encode(spec)
-    await loop.sock_sendall(channel, len(body).to_bytes(4, "big") + body)
-    size = int.from_bytes(await _exactly(loop, channel, 4), "big")
-    report: Report = msgspec.msgpack.decode(await _exactly(loop, channel, size), type=Report)
-    return report
-
-
-async def _exactly(loop: asyncio.AbstractEventLoop, channel: socket.socket, size: int) -> bytes:
-    data = b""
-    while len(data) < size:
-        part = await loop.sock_recv(channel, size - len(data))
-        if not part:
-            raise EOFError("the process closed its channel")
-        data += part
-    return data
 
 
 async def adopt(record: Record, directory: Path) -> PluginProcess | None:

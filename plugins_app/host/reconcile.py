@@ -9,6 +9,7 @@ import itertools
 import logging
 import os
 import shutil
+from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
@@ -17,7 +18,7 @@ from plugins_app.process.sandbox import landlock_abi
 
 from .process import PluginProcess, adopt
 from .records import read_records, remove
-from .store import HostPaths, Observed, Store
+from .store import HostPaths, Observed, Store, Wanted
 from .supervisor import Supervisor
 from .template import Template
 
@@ -43,20 +44,33 @@ class Host:
         self._known: dict[str, Observed] = {}
         self._sandbox: Mapping[str, Any] = {"landlock": landlock_abi()}
         self._drains: set[asyncio.Task[None]] = set()
+        self._leaving: list[PluginProcess] = []
         self._serial = itertools.count(int.from_bytes(os.urandom(3), "big") << 8)
         self._hint = asyncio.Event()
         self._stop = asyncio.Event()
         self._outbox: asyncio.Queue[tuple[str, str, Any]] = asyncio.Queue()
-        self._dirty: dict[str, Observed] = {}
+        self._dirty: dict[str, deque[Observed]] = {}
 
     # what supervisors need (see supervisor.Node)
 
     def serial(self) -> int:
         return next(self._serial)
 
-    def is_active(self, plugin_id: str) -> bool:
+    def is_active(self, plugin_id: str, at_least: int = 0) -> bool:
         found = self._supervisors.get(plugin_id)
-        return found is not None and found.active
+        return found is not None and found.current is not None and found.current.generation >= at_least
+
+    def is_in_use(self, plugin_id: str) -> bool:
+        """Whether a plugin that is being unloaded too, and depends on this one, has a process left."""
+        others = (each for each in self._supervisors.values() if each.wanted is None and each.present)
+        return any(plugin_id in each.needs for each in others)
+
+    async def prepare(self, wanted: Wanted) -> Mapping[str, Any] | None:
+        try:
+            return await self._store.prepare(wanted)
+        except Exception as error:  # noqa: BLE001 - the truth is away: one try of one plugin, which is told
+            _log.warning("cannot bring %s to this node: %s", wanted.plugin_id, error)
+            return {"code": "digest_missing", "detail": f"{wanted.plugin_id} cannot be brought to this node: {error}"}
 
     def started(self, process: PluginProcess) -> None:
         self._processes[process.pid] = process
@@ -65,13 +79,17 @@ class Host:
     def changed(self) -> None:
         """Something of one plugin changed: whoever depends on it may go on."""
         for supervisor in self._supervisors.values():
-            if supervisor.wanted is not None and supervisor.wanted.dependencies:
+            if supervisor.wanted is None or supervisor.wanted.dependencies:
                 supervisor.wake()
 
     def report(self, plugin_id: str, observed: Observed) -> None:
-        if plugin_id not in self._dirty:
+        """Every state is written, in order; within one state only the newest look of it is worth writing."""
+        waiting = self._dirty.setdefault(plugin_id, deque())
+        if waiting and waiting[-1].state == observed.state:
+            waiting[-1] = observed
+        else:
+            waiting.append(observed)
             self._outbox.put_nowait(("observed", plugin_id, None))
-        self._dirty[plugin_id] = observed  # only the newest is worth writing
 
     def event(self, event: str, plugin_id: str, data: Mapping[str, Any]) -> None:
         self._outbox.put_nowait((event, plugin_id, dict(data)))
@@ -146,15 +164,32 @@ class Host:
                 self._add(Supervisor(self, record.plugin_id, observed, process))
                 _log.info("adopted %s generation %s, pid %s", record.plugin_id, record.generation, record.pid)
             else:
+                self._leaving.append(process)
                 self._drains.add(task := asyncio.create_task(process.drain()))
                 task.add_done_callback(self._drains.discard)
         self._tidy_links()
         self._tidy_rows()
+        self._tidy_work()
 
     def _tidy_links(self) -> None:
         for link in (self.paths.run / "plugins").glob("*/current.sock"):
             if link.parent.name not in self._supervisors:
                 link.unlink(missing_ok=True)
+
+    def _tidy_work(self) -> None:
+        """Sockets and working directories of processes that ended while nobody watched."""
+        alive = [process.record for process in self._all_processes()]
+        sockets, directories = {each.socket for each in alive}, {each.work_dir for each in alive}
+        for path in (self.paths.run / "plugins").glob("*/g*.sock*"):
+            if path.name.removesuffix(".json") not in sockets:
+                path.unlink(missing_ok=True)
+        for folder in self.paths.work.glob("*/g*-*"):
+            if str(folder) not in directories:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def _all_processes(self) -> list[PluginProcess]:
+        serving = [each.current for each in self._supervisors.values() if each.current is not None]
+        return [*serving, *self._leaving]
 
     def _tidy_rows(self) -> None:
         """What was serving when the node went down serves no more, whatever its row says."""
@@ -183,11 +218,8 @@ class Host:
         while True:
             try:
                 if kind == "observed":
-                    observed = self._dirty[plugin_id]
-                    await self._store.observe(plugin_id, observed)
-                    if self._dirty.get(plugin_id) is observed:
-                        del self._dirty[plugin_id]
-                        return
+                    await self._write_observed(plugin_id)
+                    return
                 else:
                     await self._store.event(kind, plugin_id, data)
                     return
@@ -195,6 +227,15 @@ class Host:
                 _log.warning("cannot report %s of %s: %s; trying again", kind, plugin_id, error)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 2.0)
+
+    async def _write_observed(self, plugin_id: str) -> None:
+        waiting = self._dirty[plugin_id]
+        while True:
+            observed = waiting[0]
+            await self._store.observe(plugin_id, observed)
+            if waiting[0] is observed:  # else it was brought up to date meanwhile
+                waiting.popleft()
+                return
 
     async def _flush(self) -> None:
         with contextlib.suppress(TimeoutError):
@@ -204,7 +245,9 @@ class Host:
     async def _beat(self) -> None:
         while True:
             try:
-                await self._store.heartbeat(self._sandbox)
+                if not await self._store.heartbeat(self._sandbox):
+                    for supervisor in self._supervisors.values():  # we were forgotten: say everything again
+                        self.report(supervisor.plugin_id, supervisor.observed)
             except Exception as error:  # noqa: BLE001 - shown as a stale heartbeat; nothing else depends on it
                 _log.warning("cannot report the heartbeat: %s", error)
             await asyncio.sleep(_HEARTBEAT)

@@ -1,18 +1,21 @@
 """The files by which a host finds plugin processes again that an earlier host started.
 
 Beside each socket lies a record: which process, which generation. A pid alone may have been given to another process
-since, so the record holds its start time too (field 22 of /proc/PID/stat, see proc(5)).
+since, so the record holds its start time too (field 22 of /proc/PID/stat, see proc(5)), and the boot which that time
+counts from: a machine that boots the same way each time gives the same pids at the same moments.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import time
+from functools import cache
 from pathlib import Path
 
 import msgspec
 
-__all__ = ["Record", "read_records", "remove", "set_current", "start_time", "write_record"]
+__all__ = ["Record", "boot_id", "read_records", "remove", "set_current", "start_time", "write_record"]
 
 _LINK = "current.sock"
 
@@ -29,12 +32,25 @@ class Record(msgspec.Struct, frozen=True):
     work_dir: str
     drain_timeout: float
     memory_bytes: int | None = None
+    boot: str = ""
     current: bool = False
 
     @property
     def alive(self) -> bool:
         """Whether this very process still runs."""
-        return start_time(self.pid) == self.start_time
+        return self.boot == boot_id() and start_time(self.pid) == self.start_time
+
+    @property
+    def age(self) -> float:
+        """For how many seconds the process has been running."""
+        ticks = time.clock_gettime(time.CLOCK_BOOTTIME) * os.sysconf("SC_CLK_TCK")
+        return max(0.0, (ticks - self.start_time) / os.sysconf("SC_CLK_TCK"))
+
+
+@cache
+def boot_id() -> str:
+    """Which boot of the machine this is."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
 def start_time(pid: int) -> int | None:

@@ -28,7 +28,8 @@ class HostPaths:
 class Wanted:
     """The release of one plugin that should be serving. `config` holds plain secrets: never log it.
 
-    `fallback` is the release to serve instead if this one does not survive its soak.
+    `requires` are generations of other plugins without which this one must not start: they were asked for together.
+    `soak` is for how many seconds it is on trial, and `fallback` the release to serve instead if it does not survive.
     """
 
     plugin_id: str
@@ -41,6 +42,8 @@ class Wanted:
     environment: str | None = None
     dependencies: tuple[str, ...] = ()
     problem: Mapping[str, Any] | None = None
+    requires: Mapping[str, int] = field(default_factory=dict)
+    soak: float = 0.0
     fallback: Wanted | None = None
 
 
@@ -78,5 +81,8 @@ class Store(Protocol):
     async def event(self, event: str, plugin_id: str, data: Mapping[str, Any]) -> None:
         """Record what happened."""
 
-    async def heartbeat(self, sandbox: Mapping[str, Any]) -> None:
-        """Report that this host is alive, and which protections hold here."""
+    async def heartbeat(self, sandbox: Mapping[str, Any]) -> bool:
+        """Report that this host is alive, and which protections hold here. False: this node was not known."""
+
+    async def prepare(self, wanted: Wanted) -> Mapping[str, Any] | None:
+        """Bring the files and packages of a release to this node. Returns the problem (`code`, `detail`, `hint`)."""

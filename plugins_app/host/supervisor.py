@@ -10,18 +10,22 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from plugins_app.process.watchdog import BLOCKED_LOOP
+from plugins_app.states import is_legal
 
-from . import process as processes
+from . import starting
 from .breaker import Breaker
-from .process import PluginProcess, StartError
+from .process import PluginProcess
 from .records import set_current
+from .starting import StartError
 from .store import HostPaths, Observed, Wanted
+from .telling import exit_reason, told
 from .template import Template
 
 __all__ = ["Node", "Supervisor"]
 
 _PING_EVERY, _PING_TIMEOUT = 2.0, 10.0
 _PROVED_AFTER = 10.0
+_SLOW_AFTER = 10.0
 _log = logging.getLogger(__name__)
 
 
@@ -33,7 +37,11 @@ class Node(Protocol):
 
     def serial(self) -> int: ...
 
-    def is_active(self, plugin_id: str) -> bool: ...
+    def is_active(self, plugin_id: str, at_least: int = 0) -> bool: ...
+
+    def is_in_use(self, plugin_id: str) -> bool: ...
+
+    async def prepare(self, wanted: Wanted) -> Mapping[str, Any] | None: ...
 
     def started(self, process: PluginProcess) -> None: ...
 
@@ -51,12 +59,18 @@ class Supervisor:
         self._node, self.plugin_id, self.observed = node, plugin_id, observed
         self.wanted: Wanted | None = None
         self.current: PluginProcess | None = adopted
+        self.needs: tuple[str, ...] = ()
         self._breaker = Breaker()
         self._wake = asyncio.Event()
         self._superseded = asyncio.Event()
         self._informed = False
         self._given_up: int | None = None
         self._retry_at: float | None = None
+        self._standing_in: Wanted | None = None
+        self._rolled_back_from: int | None = None
+        self._trial: int | None = None
+        self._trial_end: asyncio.TimerHandle | None = None
+        self._leaving = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._task: asyncio.Task[None] | None = None
 
@@ -64,6 +78,16 @@ class Supervisor:
     def active(self) -> bool:
         """Whether it serves."""
         return self.current is not None
+
+    @property
+    def present(self) -> bool:
+        """Whether there is a process of it, if only one that finishes its last calls."""
+        return self.current is not None or self._leaving > 0
+
+    @property
+    def _target(self) -> Wanted | None:
+        """What to serve: what is wanted, or what stands in for it after a rollback."""
+        return self._standing_in or self.wanted
 
     def start(self) -> None:
         self._task = asyncio.get_running_loop().create_task(self._run(), name=f"supervise {self.plugin_id}")
@@ -77,7 +101,12 @@ class Supervisor:
         )
         if same and self._informed:
             return
+        standing_in, self._standing_in = self._standing_in, None
+        if standing_in is not None and wanted is not None and wanted.generation == standing_in.generation:
+            self.wanted = wanted  # the failed release was taken back: what serves already is what is wanted now
+            return
         self.wanted, self._informed = wanted, True
+        self.needs = wanted.dependencies if wanted is not None else self.needs
         self._breaker.reset()
         self._retry_at = None
         self._superseded.set()
@@ -92,12 +121,15 @@ class Supervisor:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        self._end_trial()
         if (process := self.current) is not None:
             self.current = None
             process.ordered_to_end = True
             set_current(process.directory, None)
+            self._observe(state="draining", generation=None)
             await process.drain(drain_timeout)
-            self._observe(state="inactive", generation=None, pid=None, rss_bytes=None)
+        if self.observed.state not in ("available", "inactive", "error"):
+            self._observe(state="inactive", generation=None, pid=None, rss_bytes=None, message="")
         if self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
@@ -119,21 +151,29 @@ class Supervisor:
                 self._retry_at = time.monotonic() + 1.0
 
     async def _converge(self) -> None:
-        wanted, current = self.wanted, self.current
+        wanted, current = self._target, self.current
         if wanted is None:
             self._unload(current)
         elif current is not None and current.generation == wanted.generation:
             self._observe_active(current)
         elif self._retry_at is not None or self._given_up == wanted.generation:
             return
-        elif missing := [each for each in wanted.dependencies if not self._node.is_active(each)]:
+        elif missing := self._missing(wanted):
             names = ", ".join(missing)
-            error = _error("dependency_not_active", f"waits for {names}, which does not serve", recoverable=True)
+            error = told("dependency_not_active", f"waits for {names}, which does not serve", recoverable=True)
             self._observe(state="blocked" if current is None else "active", error=error)
         else:
             await self._replace(wanted)
 
+    def _missing(self, wanted: Wanted) -> list[str]:
+        """The dependencies that do not serve, or not yet the generation that was asked for together with this one."""
+        needed = {each: wanted.requires.get(each, 0) for each in wanted.dependencies}
+        return [each for each, at_least in needed.items() if not self._node.is_active(each, at_least)]
+
     def _unload(self, current: PluginProcess | None) -> None:
+        if current is not None and self._node.is_in_use(self.plugin_id):
+            return  # a plugin that depends on it finishes its last calls first; `changed` wakes us then
+        self._end_trial()
         if current is not None:
             self.current = None
             set_current(current.directory, None)  # first: whoever asks now is told that it is not loaded
@@ -146,7 +186,7 @@ class Supervisor:
         return self.observed.state == "error" and (self.observed.error or {}).get("code") == "breaker_open"
 
     async def _drain_away(self, process: PluginProcess) -> None:
-        await process.drain()
+        await self._drain(process)
         if self.current is None and self.observed.state == "draining":
             self._observe(state="inactive", generation=None, digest=None, pid=None, rss_bytes=None, error=None)
             self._node.event("plugin_unloaded", self.plugin_id, {"generation": process.generation})
@@ -155,8 +195,6 @@ class Supervisor:
     async def _replace(self, wanted: Wanted) -> None:
         """Start the wanted release beside what serves, and swap when it is ready."""
         proven = self._is_proven(wanted.generation)
-        if self.current is None:
-            self._observe(state="loading", generation=None)
         self._superseded.clear()
         try:
             process = await self._start_unless_superseded(wanted)
@@ -168,9 +206,7 @@ class Supervisor:
 
     async def _start_unless_superseded(self, wanted: Wanted) -> PluginProcess | None:
         """The ready process; None when something else was wanted before it was ready."""
-        start = asyncio.ensure_future(
-            processes.start(wanted, self._node.paths, self._node.template, self._node.serial())
-        )
+        start = asyncio.ensure_future(self._start(wanted))
         other = asyncio.ensure_future(self._superseded.wait())
         try:
             await asyncio.wait((start, other), return_when=asyncio.FIRST_COMPLETED)
@@ -184,6 +220,32 @@ class Supervisor:
             start.cancel()
             await asyncio.gather(start, other, return_exceptions=True)
 
+    async def _start(self, wanted: Wanted) -> PluginProcess:
+        """Bring what is missing on this node, then start. Raises StartError."""
+        if not starting.is_here(wanted, self._node.paths) and wanted.problem is None:
+            if self.current is None:
+                self._observe(state="installing", generation=None)
+            problem = await self._node.prepare(wanted)
+            if problem is not None:
+                raise StartError(str(problem["code"]), str(problem["detail"]), hint=str(problem.get("hint") or ""))
+        if self.current is None:
+            self._observe(state="loading", generation=None, message="")
+        slow = asyncio.get_running_loop().call_later(_SLOW_AFTER, self._is_slow, wanted)
+        try:
+            return await self._new_process(wanted)
+        finally:
+            slow.cancel()
+
+    async def _new_process(self, wanted: Wanted) -> PluginProcess:
+        node = self._node
+        return await starting.start(wanted, node.paths, node.template, node.serial(), self.current)
+
+    def _is_slow(self, wanted: Wanted) -> None:
+        limit = (wanted.metadata.get("limits") or {}).get("init_timeout_s", 30)
+        words = f"initialize has been running for {_SLOW_AFTER:g} s; its limit is {limit:g} s"
+        _log.warning("%s generation %s: %s", self.plugin_id, wanted.generation, words)
+        self._observe(message=words)
+
     def _is_proven(self, generation: int) -> bool:
         """Whether this release has served here before: then a failure to start is a crash, not a bad release."""
         failed = (self.observed.error or {}).get("generation")
@@ -195,33 +257,89 @@ class Supervisor:
         self.current = process
         self._watch(process)
         restarts = self.observed.restarts + (1 if self._breaker.crashes else 0)
-        self.observed = replace(self.observed, error=None, restarts=restarts, calls=0, errors=0)
+        error = self.observed.error if self._standing_in is not None else None
+        self.observed = replace(self.observed, error=error, restarts=restarts, calls=0, errors=0, message="")
         self._observe_active(process)
-        data = {"generation": process.generation, "digest": process.record.digest}
-        if old is not None and old.generation != process.generation:
+        self._begin_trial(process)
+        self._announce(process, old, proven)
+        if old is not None:
+            self._spawn(self._drain(old))
+        self._node.changed()
+
+    def _announce(self, process: PluginProcess, old: PluginProcess | None, proven: bool) -> None:
+        data: dict[str, Any] = {"generation": process.generation, "digest": process.record.digest}
+        failed, self._rolled_back_from = self._rolled_back_from, None
+        if failed is not None:
+            data |= {"old_generation": failed, "cause": "rollback"}
+            self._node.event("plugin_reloaded", self.plugin_id, data)
+        elif old is not None and old.generation != process.generation:
             self._node.event("plugin_reloaded", self.plugin_id, data | {"old_generation": old.generation})
         elif old is None:
             self._node.event("plugin_recovered" if proven else "plugin_loaded", self.plugin_id, data)
-        if old is not None:
-            self._spawn(_drain(old))
-        self._node.changed()
 
     def _start_failed(self, wanted: Wanted, error: StartError, proven: bool) -> None:
         _log.warning("%s generation %s did not get ready: %s: %s", self.plugin_id, wanted.generation, error.code, error)
-        told = _error(error.code, error.detail, hint=error.hint, traceback=error.traceback)
-        told["generation"] = wanted.generation
+        problem = told(error.code, error.detail, hint=error.hint, traceback=error.traceback)
+        problem["generation"] = wanted.generation
         if self.current is not None:
             self._given_up = wanted.generation
-            self._observe(state="active", attempted=wanted.generation, error=told)
+            attempted = max(self.observed.attempted, wanted.generation)
+            self._observe(state="active", attempted=attempted, error=problem, message="")
         elif proven:
             data = {"generation": wanted.generation, "code": error.code, "detail": error.detail}
             self._node.event("plugin_failed", self.plugin_id, data)
-            self._recover_later(told)
+            self._recover_later(problem)
         else:
             self._given_up = wanted.generation
-            self._observe(
-                state="error", generation=None, digest=None, pid=None, attempted=wanted.generation, error=told
-            )
+            changes: dict[str, Any] = {"generation": None, "digest": None, "pid": None, "message": ""}
+            self._observe(state="error", attempted=wanted.generation, error=problem, **changes)
+
+    # on trial
+
+    def _begin_trial(self, process: PluginProcess) -> None:
+        """A generation that serves for the first time is on trial; one that has passed is not any more."""
+        wanted, generation = self._target, process.generation
+        if wanted is None or self._trial == generation or (self.observed.committed or 0) >= generation:
+            return
+        self._end_trial()
+        self._trial = generation
+        left = max(0.0, wanted.soak - process.record.age)
+        self._trial_end = asyncio.get_running_loop().call_later(left, self._passed, generation)
+
+    def _passed(self, generation: int) -> None:
+        self._end_trial()
+        if self.current is not None and self.current.generation == generation:
+            self._observe(committed=generation)
+
+    def _end_trial(self) -> None:
+        if self._trial_end is not None:
+            self._trial_end.cancel()
+        self._trial, self._trial_end = None, None
+
+    def _fallback(self, process: PluginProcess) -> Wanted | None:
+        """What to go back to when this process fails now; None when it is not on trial, or there is nothing."""
+        wanted = self.wanted
+        if wanted is None or self._standing_in is not None or self._trial != process.generation:
+            return None
+        return wanted.fallback if wanted.generation == process.generation else None
+
+    def _roll_back(self, failed: PluginProcess, fallback: Wanted, reason: str) -> None:
+        """Serve what was there before. Whoever writes what is wanted learns it from the row, and follows."""
+        generation = failed.generation
+        detail = (
+            f"generation {generation} failed {failed.record.age:.0f} s after its start: {reason};"
+            f" generation {fallback.generation} serves again"
+        )
+        _log.warning("%s is rolled back: %s", self.plugin_id, detail)
+        problem = told("soak_failed", detail, hint="Correct the plugin, then reload it.", recoverable=True)
+        problem |= {"generation": generation, "rolled_back_to": fallback.generation}
+        data = {"generation": generation, "code": "soak_failed", "detail": detail}
+        self._node.event("plugin_failed", self.plugin_id, data | {"rolled_back_to": fallback.generation})
+        self._end_trial()
+        self._standing_in, self._rolled_back_from = fallback, generation
+        gone: dict[str, Any] = {"state": "loading", "generation": None, "pid": None} if self.current is None else {}
+        self._observe(attempted=generation, error=problem, **gone)
+        self.wake()
 
     # watching
 
@@ -237,18 +355,20 @@ class Supervisor:
         if self.current is not process:
             return
         self.current = None
-        reason = _exit_reason(process.exit_status)
+        reason = process.unhealthy_reason or exit_reason(process.exit_status)
         blocked = process.exit_status == BLOCKED_LOOP
         self._node.event("plugin_crashed", self.plugin_id, {"generation": process.generation, "reason": reason})
         if blocked:  # replaced as often as needed: each time costs its caller the whole deadline
             self._observe(state="loading", pid=None)
             self.wake()
+        elif (fallback := self._fallback(process)) is not None:
+            self._roll_back(process, fallback, reason)
         else:
-            self._recover_later(_error("process_died", f"the process died: {reason}", recoverable=True))
+            self._recover_later(told("process_died", f"the process died: {reason}", recoverable=True))
 
     def _recover_later(self, error: dict[str, Any]) -> None:
         """Restart with backoff, or stop trying for a while."""
-        if self.wanted is None:
+        if self._target is None:
             self.wake()
             return
         delay = self._breaker.crashed()
@@ -258,10 +378,10 @@ class Supervisor:
                 f"{error['detail']}; {self._breaker.crashes} crashes in 5 minutes, so it is not restarted"
                 f" for {seconds:g} s"
             )
-            told = _error("breaker_open", detail, hint="Reload it when the cause is gone, or wait for the next try.")
-            told |= {"recoverable": True, "retry_after": seconds, "traceback": error.get("traceback", "")}
+            problem = told("breaker_open", detail, hint="Reload it when the cause is gone, or wait for the next try.")
+            problem |= {"recoverable": True, "retry_after": seconds, "traceback": error.get("traceback", "")}
             set_current(self._node.paths.plugin(self.plugin_id), None)
-            self._observe(state="error", generation=None, pid=None, error=told)
+            self._observe(state="error", generation=None, pid=None, error=problem, message="")
             self._retry_at = time.monotonic() + seconds
         else:
             self._observe(state="loading", generation=None, pid=None)
@@ -278,13 +398,14 @@ class Supervisor:
                 return
             if pong is None:
                 _log.warning("%s does not answer its heartbeat; killing it", self.plugin_id)
-                self._node.event("plugin_crashed", self.plugin_id, {"reason": "no heartbeat"})
+                process.unhealthy_reason = f"it did not answer its heartbeat for {_PING_TIMEOUT:g} s"
                 process.kill()
                 process.ordered_to_end = False
                 return
             memory, limit = process.memory(), process.record.memory_bytes
             if memory is not None and limit is not None and memory > limit:
                 process.unhealthy_reason = f"it uses {memory >> 20} MiB, its limit is {limit >> 20} MiB"
+                process.over_limit = True
                 process.unhealthy.set()
             if self._breaker.open and time.monotonic() - since > _PROVED_AFTER:
                 self._breaker.proved()
@@ -297,11 +418,14 @@ class Supervisor:
         _log.warning("%s is replaced: %s", self.plugin_id, process.unhealthy_reason)
         data = {"generation": process.generation, "reason": process.unhealthy_reason}
         self._node.event("plugin_crashed", self.plugin_id, data)
-        wanted = self.wanted
+        if process.over_limit and (fallback := self._fallback(process)) is not None:
+            self._roll_back(process, fallback, process.unhealthy_reason)
+            return
+        wanted = self._target
         if wanted is None or wanted.generation != process.generation:
             return
         try:
-            fresh = await processes.start(wanted, self._node.paths, self._node.template, self._node.serial())
+            fresh = await self._new_process(wanted)
         except StartError as error:
             _log.warning("%s has no fresh process: %s; the sick one goes on", self.plugin_id, error.code)
             return
@@ -326,6 +450,8 @@ class Supervisor:
     def _observe(self, *, quiet: bool = False, **changes: Any) -> None:
         """Note a change; a `quiet` one (counters) is written only when it is noticeable."""
         before, self.observed = self.observed, replace(self.observed, **changes)
+        if not is_legal(before.state, self.observed.state):
+            _log.error("%s went from %s to %s, which is no step", self.plugin_id, before.state, self.observed.state)
         if self.observed != before and (not quiet or _noticeable(before, self.observed)):
             self._node.report(self.plugin_id, self.observed)
 
@@ -340,9 +466,12 @@ class Supervisor:
             _log.error("care of %s failed", self.plugin_id, exc_info=error)
         self._node.changed()
 
-
-async def _drain(process: PluginProcess) -> None:
-    await process.drain()
+    async def _drain(self, process: PluginProcess) -> None:
+        self._leaving += 1
+        try:
+            await process.drain()
+        finally:
+            self._leaving -= 1
 
 
 async def _first_of(*events: asyncio.Event, timeout: float) -> bool:
@@ -359,41 +488,3 @@ async def _first_of(*events: asyncio.Event, timeout: float) -> bool:
 def _noticeable(before: Observed, after: Observed) -> bool:
     grown = abs((after.rss_bytes or 0) - (before.rss_bytes or 0)) > 1 << 20
     return before.calls != after.calls or before.errors != after.errors or grown or before.rss_bytes is None
-
-
-def _error(code: str, detail: str, *, hint: str = "", traceback: str = "", recoverable: bool = False) -> dict[str, Any]:
-    title = _TITLES.get(code, "The plugin did not get ready")
-    return {
-        "code": code,
-        "title": title,
-        "detail": detail,
-        "hint": hint,
-        "traceback": traceback,
-        "recoverable": recoverable,
-        "at": time.time(),
-    }
-
-
-_TITLES = {
-    "import_failed": "The plugin's code cannot be imported",
-    "no_class": "The folder has no plugin class",
-    "several_classes": "The folder has several plugin classes",
-    "metadata_failed": "The plugin's metadata cannot be read",
-    "config_invalid": "The plugin refuses its configuration",
-    "initialize_raised": "initialize raised an error",
-    "initialize_returned_false": "initialize returned False",
-    "initialize_timeout": "initialize took too long",
-    "process_died": "The plugin process died",
-    "breaker_open": "The plugin keeps crashing",
-    "dependency_not_active": "A dependency does not serve",
-    "environment_missing": "The plugin's packages are not installed",
-    "digest_missing": "The plugin's files are not in the store",
-}
-
-
-def _exit_reason(status: int | None) -> str:
-    if status is None:
-        return "it is gone"
-    if status == BLOCKED_LOOP:
-        return "it blocked its event loop past the deadline of a call"
-    return f"killed by signal {-status}" if status < 0 else f"exit status {status}"

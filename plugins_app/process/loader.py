@@ -17,6 +17,7 @@ from plugins_app.sdk.base import BasePlugin
 from plugins_app.sdk.context import Context, HostTransport
 from plugins_app.sdk.errors import ConfigError
 from plugins_app.sdk.metadata import PluginMetadata, PluginType
+from plugins_app.sdk.state import OldState
 
 from .spec import Failure, Spec
 
@@ -28,6 +29,7 @@ __all__ = [
     "initialize",
     "load_class",
     "metadata_of",
+    "migrate",
     "outcome_of",
 ]
 
@@ -171,6 +173,19 @@ async def initialize(plugin: BasePlugin, timeout: float) -> None:
         if limit.expired():
             raise LoadError(_too_slow(timeout)) from error
         raise LoadError(_failure("initialize_raised", "initialize", error)) from error
+
+
+async def migrate(plugin: BasePlugin, old: OldState, timeout: float) -> None:
+    """Let the plugin take over what the generation before left. Raises LoadError."""
+    limit = asyncio.timeout(timeout)
+    try:
+        async with limit:
+            await outcome_of(lambda: plugin.migrate_state(old))
+    except BaseException as error:  # whatever it raises, the old generation goes on
+        if limit.expired():
+            text = f"migrate_state was not done after {timeout:g} s"
+            raise LoadError(Failure("migrate_failed", text)) from error
+        raise LoadError(_failure("migrate_failed", "migrate_state", error)) from error
 
 
 def _too_slow(timeout: float) -> Failure:

@@ -17,13 +17,15 @@ import uvloop
 
 from plugins_app.sdk.base import BasePlugin
 from plugins_app.sdk.methods import declared_methods
+from plugins_app.sdk.state import OldState, wants_state
 
 from . import sandbox
 from . import spec as messages
 from .launch import clean_environment
-from .loader import LoadError, create, initialize, load_class, metadata_of, outcome_of
+from .loader import LoadError, create, initialize, load_class, metadata_of, migrate, outcome_of
+from .output import capture_prints
 from .server import CallServer
-from .spec import Failure, Ready, Spec
+from .spec import Handover, Ready, Report, Spec
 from .transport import CallTransport
 
 __all__ = ["prepare", "run"]
@@ -51,6 +53,7 @@ def run(channel: socket.socket, listener: socket.socket) -> int:
     """
     spec: Spec = messages.receive(channel, Spec)
     prepare(spec)
+    capture_prints()
     # Before the loop: libuv must find io_uring refused, which would carry system calls past the filter.
     threading.stack_size(sandbox.THREAD_STACK)
     held = sandbox.apply(spec.sandbox, threads=spec.concurrency)
@@ -88,15 +91,34 @@ async def _live(spec: Spec, channel: socket.socket, listener: socket.socket, hel
         return 1
     server = CallServer(plugin, metadata, spec)
     methods = sorted(declared_methods(type(plugin), metadata.plugin_type))
-    if not _report(channel, Ready(metadata.to_dict(), methods, held)):
-        return 1  # the host died while we started: nobody knows of us
+    ready = Ready(metadata.to_dict(), methods, held, wants_state(plugin))
+    if not await _agreed(channel, ready, plugin, spec):
+        return 1
     channel.close()
     await server.serve(listener)
     await _shut_down(plugin)
     return 0
 
 
-def _report(channel: socket.socket, report: Ready | Failure) -> bool:
+async def _agreed(channel: socket.socket, ready: Ready, plugin: BasePlugin, spec: Spec) -> bool:
+    """Report, and take over the old generation's state where the plugin wants it. False: this process is not needed."""
+    if not _report(channel, ready):
+        return False  # the host died while we started: nobody knows of us
+    if not ready.wants_state:
+        return True
+    try:
+        left: Handover = await asyncio.to_thread(messages.receive, channel, Handover)
+        if left.values is not None:
+            await migrate(plugin, OldState(left.values, left.version, left.generation), spec.init_timeout)
+    except LoadError as error:
+        _report(channel, error.failure)
+        return False
+    except (OSError, EOFError):
+        return False
+    return _report(channel, ready)
+
+
+def _report(channel: socket.socket, report: Report) -> bool:
     try:
         messages.send(channel, report)
     except OSError:

@@ -27,10 +27,13 @@ from plugins_app.wire import (
     Ping,
     Pong,
     Refused,
+    State,
+    StateRequest,
     Unhealthy,
 )
 
 from .calls import CallRejected, RunningCall, resolve
+from .loader import outcome_of
 from .spec import Spec
 from .watchdog import Watchdog
 
@@ -55,6 +58,7 @@ class CallServer:
         self.calls = self.errors = 0
         self._drain_timeout = 0.0
         self._timers: dict[RunningCall, asyncio.TimerHandle] = {}
+        self._handovers: set[asyncio.Task[None]] = set()
         self._waiting: deque[tuple[RunningCall, Callable[..., object]]] = deque()
         self._drain_asked = asyncio.Event()
         self._changed = asyncio.Event()
@@ -163,6 +167,22 @@ class CallServer:
         if self.supervisor is not None and not self.supervisor.closed:
             self.supervisor.send(Unhealthy(reason))
 
+    # handing over
+
+    def hand_over(self, seq: int, peer: Connection) -> None:
+        """Answer what this instance would leave to the next generation."""
+        task = asyncio.get_running_loop().create_task(self._left(seq, peer))
+        self._handovers.add(task)
+        task.add_done_callback(self._handovers.discard)
+
+    async def _left(self, seq: int, peer: Connection) -> None:
+        version = self.metadata.version
+        try:
+            values = dict(await outcome_of(self.plugin.export_state) or {})
+            peer.send(State(seq, values, version))
+        except Exception as error:  # noqa: BLE001 - a plugin may raise anything; the next one then starts without state
+            peer.send(State(seq, {}, version, f"export_state raised {type(error).__name__}: {error}"))
+
     # draining
 
     def drain(self, timeout: float) -> None:
@@ -266,6 +286,8 @@ class Connection(FrameProtocol):
         elif isinstance(frame, Ping):
             server.supervisor = self
             self.send(Pong(frame.seq, server.calls, server.errors, len(server.running)))
+        elif isinstance(frame, StateRequest):
+            server.hand_over(frame.seq, self)
         elif isinstance(frame, Drain):
             server.supervisor = self
             server.drain(frame.timeout)

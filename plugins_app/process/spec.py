@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import msgspec
 
-__all__ = ["Failure", "Ready", "Report", "SandboxSpec", "Spec", "receive", "send"]
+__all__ = ["Failure", "Handover", "Ready", "Report", "SandboxSpec", "Spec", "receive", "send"]
 
 
 class SandboxSpec(msgspec.Struct, frozen=True):
@@ -51,6 +51,18 @@ class Ready(msgspec.Struct, frozen=True, tag="ready"):
     metadata: dict[str, Any]
     methods: list[str]
     sandbox: dict[str, Any] = {}
+    wants_state: bool = False
+
+
+class Handover(msgspec.Struct, frozen=True):
+    """Host to process, after a `Ready` that wants state: what the old generation left; None when there is none.
+
+    The process answers with another report.
+    """
+
+    values: dict[str, Any] | None = None
+    version: str = ""
+    generation: int = 0
 
 
 class Failure(msgspec.Struct, frozen=True, tag="failure"):
@@ -65,6 +77,7 @@ class Failure(msgspec.Struct, frozen=True, tag="failure"):
         "initialize_raised",
         "initialize_returned_false",
         "initialize_timeout",
+        "migrate_failed",
     ]
     message: str
     traceback: str = ""

@@ -19,6 +19,7 @@ from .errors import (
 )
 from .metadata import Limits, PluginMetadata, PluginType
 from .methods import method
+from .state import OldState
 
 __all__ = [
     "AuthFailed",
@@ -31,6 +32,7 @@ __all__ = [
     "Limits",
     "MiddlewarePlugin",
     "NotReady",
+    "OldState",
     "PermissionDenied",
     "PluginError",
     "PluginMetadata",

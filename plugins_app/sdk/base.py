@@ -10,6 +10,7 @@ from typing import Any
 
 from .context import Context
 from .metadata import PluginMetadata
+from .state import OldState, state_of
 
 __all__ = ["BasePlugin", "ExportPlugin", "MiddlewarePlugin", "ProviderPlugin", "ToolPlugin"]
 
@@ -57,6 +58,20 @@ class BasePlugin:
 
     async def shutdown(self) -> None:
         """Release what `initialize` took. Calls in flight have ended before."""
+
+    def export_state(self) -> Any:
+        """What the next generation's `migrate_state` gets, as a mapping of plain data; may be async.
+
+        By default every attribute of the instance that is plain data.
+        """
+        return state_of(self)
+
+    async def migrate_state(self, old: OldState) -> None:
+        """Take over what the generation before left; runs after `initialize` and before the swap.
+
+        Called only where a plugin defines it and another generation was serving. Raising means: not loaded, and the
+        old generation goes on.
+        """
 
     async def validate_config(self) -> bool:
         """Check what a schema cannot say. False or a ConfigError means: not loaded."""

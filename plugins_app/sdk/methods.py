@@ -25,7 +25,7 @@ class MethodInfo:
     idempotent: bool = False
 
 
-LIFECYCLE_METHODS = frozenset({"initialize", "shutdown", "validate_config", "migrate_state"})
+LIFECYCLE_METHODS = frozenset({"initialize", "shutdown", "validate_config", "migrate_state", "export_state"})
 
 _ONCE, _REPEATABLE = MethodInfo(), MethodInfo(idempotent=True)
 TYPE_METHODS: dict[PluginType, dict[str, MethodInfo]] = {

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.db import IntegrityError, close_old_connections, transaction
+from django.db import IntegrityError, close_old_connections, connection, transaction
 from django.utils import timezone
 
 from plugins_app.host import HostPaths, Observed, Wanted
@@ -19,9 +23,13 @@ from plugins_app.models import NodeStatus, Plugin, PluginInstance, PluginRelease
 from .dependencies import dependencies_of
 from .environments import environment_key
 from .events import event_record
+from .preparing import node_prepare
+from .queue import enqueue
 from .secrets import reveal
 
 __all__ = ["DatabaseStore", "host_paths"]
+
+_SETTLE_PAUSE = 0.2
 
 
 class DatabaseStore:
@@ -30,14 +38,19 @@ class DatabaseStore:
     def __init__(self, node: str) -> None:
         self._node = node
         self._started_at = timezone.now()
+        self._unsettled = asyncio.Event()
 
     async def wanted(self) -> dict[str, Wanted]:
         return await sync_to_async(self._read_wanted)()
 
     def _read_wanted(self) -> dict[str, Wanted]:
         close_old_connections()
-        plugins = Plugin.objects.filter(desired__isnull=False).select_related("desired__version")
-        return {plugin.id: _wanted(plugin, plugin.desired) for plugin in plugins if plugin.desired is not None}
+        rows = Plugin.objects.filter(desired__isnull=False).select_related("desired__version", "proven__version")
+        plugins = [plugin for plugin in rows if plugin.desired is not None]
+        together: dict[UUID | None, dict[str, int]] = defaultdict(dict)
+        for plugin in plugins:
+            together[plugin.desired.batch][plugin.id] = plugin.desired.generation  # type: ignore[union-attr]
+        return {plugin.id: _with_fallback(plugin, together) for plugin in plugins}
 
     async def observed(self) -> dict[str, Observed]:
         return await sync_to_async(self._read_observed)()
@@ -48,6 +61,16 @@ class DatabaseStore:
 
     async def observe(self, plugin_id: str, observed: Observed) -> None:
         await sync_to_async(self._write_observed)(plugin_id, observed)
+        if _settles_something(observed):
+            self._unsettled.set()
+
+    async def settle(self) -> None:
+        """Have a worker finish what the rows written here decide, as long as this runs. Beat does so too, later."""
+        while True:
+            await self._unsettled.wait()
+            self._unsettled.clear()
+            await asyncio.to_thread(enqueue, "releases_settle")
+            await asyncio.sleep(_SETTLE_PAUSE)  # many rows at once need one look
 
     def _write_observed(self, plugin_id: str, observed: Observed) -> None:
         close_old_connections()
@@ -82,10 +105,20 @@ class DatabaseStore:
         with transaction.atomic():
             event_record(event=event, plugin_id=plugin_id, data=data, node=self._node)
 
-    async def heartbeat(self, sandbox: Mapping[str, Any]) -> None:
-        await sync_to_async(self._write_heartbeat)(dict(sandbox))
+    async def prepare(self, wanted: Wanted) -> Mapping[str, Any] | None:
+        # A thread of its own: it may wait for long, and the others must not wait with it.
+        return await sync_to_async(self._prepare, thread_sensitive=False)(wanted)
 
-    def _write_heartbeat(self, sandbox: dict[str, Any]) -> None:
+    def _prepare(self, wanted: Wanted) -> Mapping[str, Any] | None:
+        try:
+            return node_prepare(wanted.plugin_id, wanted.digest, wanted.metadata)
+        finally:
+            connection.close()
+
+    async def heartbeat(self, sandbox: Mapping[str, Any]) -> bool:
+        return await sync_to_async(self._write_heartbeat)(dict(sandbox))
+
+    def _write_heartbeat(self, sandbox: dict[str, Any]) -> bool:
         close_old_connections()
         values = {
             "pid": os.getpid(),
@@ -93,7 +126,36 @@ class DatabaseStore:
             "heartbeat_at": timezone.now(),
             "sandbox": sandbox,
         }
-        NodeStatus.objects.update_or_create(node=self._node, defaults=values)
+        _, is_new = NodeStatus.objects.update_or_create(node=self._node, defaults=values)
+        return not is_new
+
+
+def _settles_something(observed: Observed) -> bool:
+    """Whether somebody may have to change what is wanted: a release was rejected, or has passed its trial."""
+    rejected = observed.error is not None and observed.error.get("generation") == observed.attempted
+    return rejected or (observed.committed is not None and observed.committed == observed.generation)
+
+
+def _with_fallback(plugin: Plugin, together: Mapping[UUID | None, Mapping[str, int]]) -> Wanted:
+    """What is wanted of a plugin, and what to go back to if that does not survive its trial."""
+    assert plugin.desired is not None
+    wanted = _wanted(plugin, plugin.desired)
+    asked_with_it = together[plugin.desired.batch] if plugin.desired.batch else {}
+    requires = {each: asked_with_it[each] for each in wanted.dependencies if each in asked_with_it}
+    proven = plugin.proven
+    fallback = _wanted(plugin, proven) if proven is not None and proven.id != plugin.desired_id else None
+    if fallback is not None and _is_the_same(wanted, fallback):
+        fallback = None  # nothing would be better with it
+    return replace(wanted, requires=requires, fallback=fallback)
+
+
+def _is_the_same(one: Wanted, other: Wanted) -> bool:
+    return (one.digest, one.config, one.granted) == (other.digest, other.config, other.granted)
+
+
+def _soak(metadata: Mapping[str, Any]) -> float:
+    limit = (metadata.get("limits") or {}).get("soak_s")
+    return float(settings.ENVIRONMENT.soak_seconds if limit is None else limit)
 
 
 def _wanted(plugin: Plugin, release: PluginRelease) -> Wanted:
@@ -113,6 +175,7 @@ def _wanted(plugin: Plugin, release: PluginRelease) -> Wanted:
         granted=tuple(release.granted),
         environment=environment_key(version.metadata),
         dependencies=tuple(needed),
+        soak=_soak(version.metadata),
         problem=problem,
     )
 

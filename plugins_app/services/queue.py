@@ -13,17 +13,18 @@ from aichat.celery import app
 
 from .hints import redis_client
 
-__all__ = ["enqueue_on_commit", "tasks_waiting"]
+__all__ = ["enqueue", "enqueue_on_commit", "tasks_waiting"]
 
 _log = logging.getLogger(__name__)
 
 
 def enqueue_on_commit(task: str, *args: str) -> None:
     """Send a task once the rows it will read are visible."""
-    transaction.on_commit(partial(_send, task, args))
+    transaction.on_commit(partial(enqueue, task, *args))
 
 
-def _send(task: str, args: tuple[str, ...]) -> None:
+def enqueue(task: str, *args: str) -> None:
+    """Send a task now."""
     try:
         app.send_task(f"plugins_app.tasks.{task}", args=args, retry=False)
     except (OperationalError, OSError) as error:

@@ -1,7 +1,9 @@
 """Changing what is wanted, and finding out what became of it.
 
 A change makes an immutable `PluginRelease` and points `Plugin.desired` at it. The plugin host makes it so and writes
-what it saw. When a release does not get ready, `desired` goes back to `proven`: the host sees what runs already.
+what it saw. When a release does not get ready, or does not survive its trial, `desired` goes back to `proven`: the host
+sees what runs already. A release is proven when it has passed its trial, or when it serves while the next change comes.
+Releases of one batch were asked for together, and go back together.
 """
 
 from __future__ import annotations
@@ -13,6 +15,8 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import F, Q
+from django.utils import timezone
 
 from plugins_app.models import Plugin, PluginEnvironment, PluginInstance, PluginRelease, PluginState, PluginVersion
 
@@ -26,12 +30,12 @@ from .hints import DESIRED_CHANNEL, hint_on_commit
 __all__ = [
     "Change",
     "Ground",
+    "release_commit",
     "release_create",
     "release_ground",
     "release_outcome",
-    "release_prove",
-    "release_revert",
     "releases_promote",
+    "releases_revert",
     "releases_settle",
     "releases_wait",
     "unload_wait",
@@ -54,6 +58,7 @@ class Ground:
     """What the operator had stored when the plugin was last seen to work: a failed change goes back to it."""
 
     config: dict[str, Any]
+    config_version: int
     granted: list[str]
 
 
@@ -63,8 +68,8 @@ def release_ground(plugin: Plugin) -> Ground:
         plugin.proven = plugin.desired
     current = plugin.waiting or plugin.desired
     if current is not None and current.id != plugin.proven_id:
-        return Ground(current.previous_config, current.previous_granted)
-    return Ground(dict(plugin.config), list(plugin.granted))
+        return Ground(current.previous_config, current.previous_config_version, current.previous_granted)
+    return Ground(dict(plugin.config), plugin.config_version, list(plugin.granted))
 
 
 def release_create(
@@ -88,6 +93,7 @@ def release_create(
         config=config,
         granted=granted,
         previous_config=ground.config,
+        previous_config_version=ground.config_version,
         previous_granted=ground.granted,
         cause=cause,
         created_by=user,
@@ -95,7 +101,7 @@ def release_create(
         explanation=explanation or [],
     )
     plugin.waiting = release
-    plugin.save(update_fields=["generation", "waiting", "proven", "config", "granted", "updated_at"])
+    plugin.save(update_fields=["generation", "waiting", "proven", "config", "config_version", "granted", "updated_at"])
     event_record(
         event="plugin_loading",
         plugin_id=plugin.id,
@@ -139,10 +145,14 @@ def _may_start(plugin: Plugin) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a release: `error` None and `settled` means that it serves."""
+    """What became of a release: `error` None and `settled` means that it got ready.
+
+    `rejected` means that it never will: it did not get ready, or did not survive its trial.
+    """
 
     settled: bool
     error: dict[str, Any] | None = None
+    rejected: bool = False
 
 
 def release_outcome(*, plugin_id: str, generation: int) -> Outcome:
@@ -157,12 +167,19 @@ def release_outcome(*, plugin_id: str, generation: int) -> Outcome:
         # Whoever took it back has noted why: beat, or the task that installs packages, may be faster than we are.
         release = PluginRelease.objects.filter(plugin_id=plugin_id, generation=generation).first()
         if release is not None and release.failure is not None:
-            return Outcome(settled=True, error=release.failure)
+            return Outcome(settled=True, error=release.failure, rejected=True)
         superseded = {"code": "superseded", "detail": f"{plugin_id} was unloaded or changed back meanwhile."}
         return Outcome(settled=True, error=(seen.error if seen else None) or superseded)
-    if seen is not None and seen.attempted >= generation:
-        return Outcome(settled=True, error=seen.error or {"code": "load_failed"})
-    return Outcome(settled=False)
+    return _seen_outcome(seen, generation)
+
+
+def _seen_outcome(seen: PluginInstance | None, generation: int) -> Outcome:
+    """What the host says of a release that is wanted and does not serve."""
+    if seen is None or seen.attempted < generation:
+        return Outcome(settled=False)
+    if seen.error is None:  # it got ready, and is starting again
+        return Outcome(settled=False)
+    return Outcome(settled=True, error=seen.error, rejected=seen.error.get("generation") == generation)
 
 
 def _environment_outcome(release: PluginRelease) -> Outcome:
@@ -182,7 +199,7 @@ def _environment_outcome(release: PluginRelease) -> Outcome:
         "hint": "Correct the requirements, or the network and package index, and load it again.",
         "recoverable": True,
     }
-    return Outcome(settled=True, error=error)
+    return Outcome(settled=True, error=error, rejected=True)
 
 
 def releases_wait(changes: list[Change]) -> bool:
@@ -198,7 +215,7 @@ def releases_wait(changes: list[Change]) -> bool:
         if outcome.error is not None:
             _give_up(changes, left[0], outcome.error)
         if outcome.settled:
-            release_prove(plugin_id=left.pop(0).plugin_id)
+            left.pop(0)
         elif time.monotonic() >= deadline:
             return False
         else:
@@ -208,24 +225,14 @@ def releases_wait(changes: list[Change]) -> bool:
     return True
 
 
-@transaction.atomic
-def release_prove(*, plugin_id: str) -> None:
-    """Remember that what is wanted was seen serving."""
-    plugin = Plugin.objects.select_for_update().get(id=plugin_id)
-    if plugin.desired_id != plugin.proven_id and plugin.desired is not None and _serves(plugin.desired):
-        plugin.proven = plugin.desired
-        plugin.save(update_fields=["proven"])
-
-
 def _serves(release: PluginRelease) -> bool:
     here = PluginInstance.objects.filter(plugin_id=release.plugin_id, node=settings.STUDIO_NODE)
     return here.filter(generation=release.generation).exists()
 
 
 def _give_up(changes: list[Change], failed: Change, error: dict[str, Any]) -> None:
-    """Take back every change of the batch and say why the failed one failed."""
-    for change in reversed(changes):
-        release_revert(change=change, error=error if change is failed else None)
+    """Take back every change that was waited for and say why the failed one failed."""
+    releases_revert(changes=changes, failed=failed, error=error)
     serving = _serving_words(failed.plugin_id)
     raise StudioError(
         error.get("code") or "load_failed",
@@ -250,56 +257,88 @@ def _serving_words(plugin_id: str) -> str:
 
 
 @transaction.atomic
-def release_revert(*, change: Change, error: dict[str, Any] | None = None) -> None:
-    """Go back to what was proven, unless another change came meanwhile."""
-    plugin = (
-        Plugin.objects.select_for_update(of=("self",)).select_related("desired", "waiting").get(id=change.plugin_id)
-    )
-    current = plugin.waiting or plugin.desired
-    if current is not None and current.generation == change.generation:
-        _go_back(plugin, current, error)
+def releases_revert(*, changes: list[Change], failed: Change, error: dict[str, Any]) -> None:
+    """Go back to what was proven, where no other change came meanwhile. All at once: half of it would not fit."""
+    wanted = {change.plugin_id: change.generation for change in changes}
+    rows = Plugin.objects.select_for_update(of=("self",)).select_related("desired", "waiting")
+    for plugin in reversed(rows.filter(id__in=wanted).order_by("id")):
+        current = plugin.waiting or plugin.desired
+        if current is not None and current.generation == wanted[plugin.id]:
+            reason = error if plugin.id == failed.plugin_id else _taken_along(failed.plugin_id, error)
+            _go_back(plugin, current, reason, tell=plugin.id == failed.plugin_id)
 
 
-def _go_back(plugin: Plugin, failed: PluginRelease, error: dict[str, Any] | None) -> None:
-    if error is not None:
-        failed.failure = error
-        failed.save(update_fields=["failure"])
+def _taken_along(plugin_id: str, error: dict[str, Any]) -> dict[str, Any]:
+    """Why a release went back that was asked for together with the one that failed."""
+    detail = f"it was asked for together with {plugin_id}, which failed: {error.get('detail') or error.get('code')}"
+    return {"code": "dependency_failed", "detail": detail, "dependency": plugin_id, "recoverable": True}
+
+
+def _go_back(plugin: Plugin, failed: PluginRelease, error: dict[str, Any], *, tell: bool) -> None:
+    failed.failure = error
+    failed.save(update_fields=["failure"])
     abandoned = plugin.waiting  # what was wanted, the plugin host has tried, and told why it failed
     plugin.desired, plugin.waiting = plugin.proven, None
     if failed.id != plugin.proven_id:
         plugin.config, plugin.granted = failed.previous_config, failed.previous_granted
-    plugin.save(update_fields=["desired", "waiting", "config", "granted", "updated_at"])
+        plugin.config_version = failed.previous_config_version
+    plugin.save(update_fields=["desired", "waiting", "config", "config_version", "granted", "updated_at"])
     hint_on_commit(DESIRED_CHANNEL, plugin.id)
-    if error is not None and abandoned is not None:
+    if tell and abandoned is not None:
         data = {"generation": abandoned.generation, "error": {k: error.get(k) for k in ("code", "detail")}}
         event_record(event="plugin_failed", plugin_id=plugin.id, data=data)
 
 
 def releases_settle() -> int:
-    """Finish what nobody waited for: prove what serves, take back what failed. For beat."""
+    """Finish what nobody waited for: prove what has passed its trial, take back what failed. For beat."""
     releases_promote()
-    open_ids = [
-        plugin.id
-        for plugin in Plugin.objects.filter(desired__isnull=False) | Plugin.objects.filter(waiting__isnull=False)
-        if plugin.waiting_id or plugin.desired_id != plugin.proven_id
-    ]
+    changed = Q(waiting__isnull=False) | Q(desired__isnull=False) & (Q(proven=None) | ~Q(proven=F("desired")))
+    open_ids = list(Plugin.objects.filter(changed).values_list("id", flat=True))
     for plugin_id in open_ids:
         _settle(plugin_id)
     return len(open_ids)
 
 
-@transaction.atomic
 def _settle(plugin_id: str) -> None:
-    plugin = Plugin.objects.select_for_update(of=("self",)).select_related("desired", "waiting").get(id=plugin_id)
+    plugin = Plugin.objects.select_related("desired", "waiting").get(id=plugin_id)
     release = plugin.waiting or plugin.desired
     if release is None:
         return
-    outcome = release_outcome(plugin_id=plugin_id, generation=release.generation)
-    if outcome.error is not None:
-        _go_back(plugin, release, outcome.error)
-    elif outcome.settled and plugin.waiting is None:
-        plugin.proven = plugin.desired
-        plugin.save(update_fields=["proven"])
+    error = _rejection(release)
+    if error is not None:
+        failed = Change(plugin_id, release.generation)
+        releases_revert(changes=_batch(release), failed=failed, error=error)
+    elif plugin.waiting is None:
+        release_commit(release=release)
+
+
+def _rejection(release: PluginRelease) -> dict[str, Any] | None:
+    """Why a release has to go back: it did not get ready here, or some node has rolled it back after a trial."""
+    outcome = release_outcome(plugin_id=release.plugin_id, generation=release.generation)
+    if outcome.rejected:
+        return outcome.error
+    for seen in PluginInstance.objects.filter(plugin_id=release.plugin_id, error__isnull=False):
+        error = seen.error or {}
+        if error.get("code") == "soak_failed" and error.get("generation") == release.generation:
+            return {**error, "node": seen.node}
+    return None
+
+
+def _batch(release: PluginRelease) -> list[Change]:
+    together = PluginRelease.objects.filter(batch=release.batch) if release.batch else [release]
+    return [Change(each.plugin_id, each.generation) for each in together]
+
+
+@transaction.atomic
+def release_commit(*, release: PluginRelease) -> bool:
+    """A release that has passed its trial on some node is what later failures go back to."""
+    passed = PluginInstance.objects.filter(plugin_id=release.plugin_id, committed__gte=release.generation)
+    if not passed.exists():
+        return False
+    if not Plugin.objects.filter(id=release.plugin_id, desired=release).update(proven=release):
+        return False
+    PluginRelease.objects.filter(id=release.id, committed_at=None).update(committed_at=timezone.now())
+    return True
 
 
 def unload_wait(plugin_ids: list[str]) -> bool:

@@ -29,6 +29,8 @@ from .frames import (
     Progress,
     Refused,
     Result,
+    State,
+    StateRequest,
     Unhealthy,
 )
 
@@ -54,6 +56,8 @@ __all__ = [
     "Progress",
     "Refused",
     "Result",
+    "State",
+    "StateRequest",
     "Unhealthy",
     "encode",
     "socket_address",

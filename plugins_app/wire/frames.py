@@ -24,6 +24,8 @@ __all__ = [
     "Progress",
     "Refused",
     "Result",
+    "State",
+    "StateRequest",
     "Unhealthy",
 ]
 
@@ -174,6 +176,21 @@ class Unhealthy(_Frame, tag=17):
     reason: str
 
 
+class StateRequest(_Frame, tag=18):
+    """Host to process: what would you leave to the generation after you? You go on serving."""
+
+    seq: int
+
+
+class State(_Frame, tag=19):
+    """Process to host: the answer; `error` is empty when it went well."""
+
+    seq: int
+    values: dict[str, Any]
+    version: str = ""
+    error: str = ""
+
+
 Frame = (
     Hello
     | Call
@@ -192,4 +209,6 @@ Frame = (
     | Pong
     | Drain
     | Unhealthy
+    | StateRequest
+    | State
 )

@@ -4,12 +4,13 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.db import connection
 from django.test import Client
 
-from plugins_app.models import Plugin, PluginInstance
+from plugins_app.models import Plugin, PluginInstance, PluginRelease, PluginVersion
 from plugins_app.services import releases
 from plugins_app.services.access import api_key_create
 from plugins_app.services.errors import StudioError
@@ -47,6 +48,11 @@ def observed(**fields: Any) -> None:
     PluginInstance.objects.update_or_create(plugin_id="slow", node="local", defaults=fields)
 
 
+def failed(generation: int, code: str = "initialize_raised") -> dict[str, Any]:
+    """What the host writes of a release that never got ready, or did not survive its trial."""
+    return {"code": code, "detail": "no", "generation": generation}
+
+
 def test_what_is_not_settled_in_time_is_accepted(client: Client) -> None:
     answer = load(client)
     assert (answer.status_code, answer.json()["state"]) == (202, "loading")
@@ -55,12 +61,16 @@ def test_what_is_not_settled_in_time_is_accepted(client: Client) -> None:
     assert (again.status_code, again.json()["generation"]) == (202, 1)
 
 
-def test_beat_proves_what_serves(client: Client) -> None:
+def test_beat_proves_what_has_passed_its_trial(client: Client) -> None:
     load(client)
     observed(state="active", generation=1, attempted=1)
     releases.releases_settle()
+    assert Plugin.objects.get(id="slow").proven is None  # still on trial
+    observed(committed=1)
+    releases.releases_settle()
     plugin = Plugin.objects.get(id="slow")
-    assert plugin.proven_id == plugin.desired_id is not None
+    assert plugin.proven is not None and plugin.proven_id == plugin.desired_id
+    assert plugin.proven.committed_at is not None
     observed(state="error", generation=None, attempted=1, error={"code": "process_died"})
     releases.releases_settle()
     assert Plugin.objects.get(id="slow").desired is not None  # a crash is no failed release
@@ -68,7 +78,7 @@ def test_beat_proves_what_serves(client: Client) -> None:
 
 def test_beat_takes_back_what_failed(client: Client) -> None:
     load(client)
-    observed(state="error", generation=None, attempted=1, error={"code": "initialize_raised", "detail": "no"})
+    observed(state="error", generation=None, attempted=1, error=failed(1))
     releases.releases_settle()
     assert Plugin.objects.get(id="slow").desired is None
     shown = client.get("/api/plugins/slow").json()
@@ -78,13 +88,55 @@ def test_beat_takes_back_what_failed(client: Client) -> None:
 def test_a_failed_change_goes_back_to_what_serves(client: Client) -> None:
     load(client)
     observed(state="active", generation=1, attempted=1)
-    releases.releases_settle()
     client.post("/api/plugins/slow/reload")
     assert Plugin.objects.get(id="slow").generation == 2
-    observed(state="active", generation=1, attempted=2, error={"code": "initialize_raised", "detail": "no"})
+    observed(state="active", generation=1, attempted=2, error=failed(2))
     releases.releases_settle()
     plugin = Plugin.objects.select_related("desired").get(id="slow")
     assert plugin.desired is not None and plugin.desired.generation == 1
+
+
+def test_what_does_not_survive_its_trial_goes_back(client: Client) -> None:
+    load(client)
+    observed(state="active", generation=1, attempted=1, committed=1)
+    releases.releases_settle()
+    configure(client, word="bad")
+    observed(state="active", generation=2, attempted=2)
+    releases.releases_settle()
+    assert stored() == ({"word": "bad"}, 2)
+    observed(state="active", generation=1, attempted=2, error=failed(2, "soak_failed"))
+    releases.releases_settle()
+    assert stored() == ({}, 1)
+    release = PluginRelease.objects.get(generation=2)
+    assert release.failure is not None and release.failure["code"] == "soak_failed"
+
+
+def test_a_trial_that_fails_on_another_node_counts(client: Client) -> None:
+    load(client)
+    observed(state="active", generation=1, attempted=1, committed=1)
+    releases.releases_settle()
+    client.post("/api/plugins/slow/reload")
+    observed(state="active", generation=2, attempted=2)
+    values = {"state": "active", "generation": 1, "attempted": 2, "error": failed(2, "soak_failed")}
+    PluginInstance.objects.create(plugin_id="slow", node="far", **values)
+    releases.releases_settle()
+    release = PluginRelease.objects.get(generation=2)
+    assert stored() == ({}, 1) and release.failure is not None and release.failure["node"] == "far"
+
+
+def test_releases_of_one_batch_go_back_together(client: Client) -> None:
+    load(client)
+    batch = uuid4()
+    PluginRelease.objects.filter(plugin_id="slow").update(batch=batch)
+    other = Plugin.objects.create(id="other")
+    version = PluginVersion.objects.create(plugin=other, digest="0" * 64, metadata={"id": "other", "name": "Other"})
+    release = PluginRelease.objects.create(plugin=other, generation=1, version=version, batch=batch)
+    Plugin.objects.filter(id="other").update(desired=release, generation=1)
+    observed(state="error", generation=None, attempted=1, error=failed(1))
+    releases.releases_settle()
+    assert not Plugin.objects.filter(desired__isnull=False).exists()
+    release.refresh_from_db()
+    assert release.failure is not None and release.failure["dependency"] == "slow"
 
 
 def configure(client: Client, **config: Any) -> None:
@@ -103,7 +155,7 @@ def test_a_failed_configuration_is_not_kept(client: Client) -> None:
     configure(client, word="good")
     observed(state="active", generation=2, attempted=2)
     configure(client, word="bad")  # nobody has proven generation 2 until now, but it serves
-    observed(state="active", generation=2, attempted=3, error={"code": "initialize_raised", "detail": "no"})
+    observed(state="active", generation=2, attempted=3, error=failed(3))
     assert stored() == ({"word": "bad"}, 3)
     releases.releases_settle()
     assert stored() == ({"word": "good"}, 2)
@@ -115,7 +167,7 @@ def test_two_failed_changes_go_back_to_before_the_first(client: Client) -> None:
     observed(state="active", generation=1, attempted=1)
     configure(client, word="bad")
     configure(client, word="worse")
-    observed(state="active", generation=1, attempted=3, error={"code": "initialize_raised", "detail": "no"})
+    observed(state="active", generation=1, attempted=3, error=failed(3))
     releases.releases_settle()
     assert stored() == ({}, 1)
 
@@ -123,7 +175,7 @@ def test_two_failed_changes_go_back_to_before_the_first(client: Client) -> None:
 def test_what_a_failed_first_load_brought_along_is_forgotten(client: Client) -> None:
     wanted = {"plugin_id": "slow", "config": {"word": "bad"}}
     client.post("/api/plugins/load", wanted, content_type="application/json")
-    observed(state="error", generation=None, attempted=1, error={"code": "initialize_raised", "detail": "no"})
+    observed(state="error", generation=None, attempted=1, error=failed(1))
     releases.releases_settle()
     assert stored() == ({}, None)
 

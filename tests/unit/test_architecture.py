@@ -176,6 +176,7 @@ def test_the_sdk_exports_what_its_documentation_lists() -> None:
         "Limits",
         "MiddlewarePlugin",
         "NotReady",
+        "OldState",
         "PermissionDenied",
         "PluginError",
         "PluginMetadata",

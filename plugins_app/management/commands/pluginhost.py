@@ -34,15 +34,17 @@ class Command(BaseCommand):
 
 
 async def _serve() -> None:
-    host = Host(DatabaseStore(settings.STUDIO_NODE), host_paths())
+    store = DatabaseStore(settings.STUDIO_NODE)
+    host = Host(store, host_paths())
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, host.stop)
-    hints = asyncio.create_task(_listen(host), name="host hints")
+    beside = [asyncio.create_task(_listen(host), name="host hints"), asyncio.create_task(store.settle(), name="settle")]
     try:
         await host.run()
     finally:
-        hints.cancel()
-        await asyncio.gather(hints, return_exceptions=True)
+        for task in beside:
+            task.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
 
 
 async def _listen(host: Host) -> None:
