@@ -71,11 +71,11 @@ class _Launch:
     def __init__(self, environment: Environment, procfile: Path) -> None:
         environ = child_environ(environment)
         self._environment = environment
-        self._specs = [
-            spec for spec in read_procfile(procfile, environ) if spec.name != "redis" or environment.embedded_redis
-        ]
+        used = {"redis": environment.embedded_redis, "watch": environment.dev}
+        self._specs = [spec for spec in read_procfile(procfile, environ) if used.get(spec.name, True)]
         names = tuple(spec.name for spec in self._specs)
-        self._printer = Printer(sys.stdout, names, colour=wants_colour(sys.stdout, os.environ))
+        colour = wants_colour(sys.stdout, os.environ)
+        self._printer = Printer(sys.stdout, names, colour=colour, readable=environment.dev)
         self._supervisor = Supervisor(
             self._printer,
             environ,

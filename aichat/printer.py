@@ -7,9 +7,11 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import TextIO
 
+from aichat.pluginlog import readable_lines
+
 __all__ = ["LineSplitter", "Printer", "wants_colour"]
 
-_COLOURS = {"system": "1;37", "redis": "31", "web": "32", "host": "36", "worker": "33", "beat": "35"}
+_COLOURS = {"system": "1;37", "redis": "31", "web": "32", "host": "36", "worker": "33", "beat": "35", "watch": "1;32"}
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f]")
 _ESCAPE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|\x1b.?")
 _LONGEST_LINE = 1 << 16
@@ -39,15 +41,19 @@ class LineSplitter:
 class Printer:
     """Writes `12:34:56 name   | line`, with a colour for each name where the terminal has colours."""
 
-    def __init__(self, out: TextIO, names: tuple[str, ...], *, colour: bool) -> None:
-        """Print to `out`; the widest of `names` sets the width of the name column."""
+    def __init__(self, out: TextIO, names: tuple[str, ...], *, colour: bool, readable: bool = False) -> None:
+        """Print to `out`; the widest of `names` sets the name column's width; `readable`: plugins' log too."""
         self._out = out
         self._width = max(len(name) for name in (*names, "system"))
-        self._colour = colour
+        self._colour, self._readable = colour, readable
         self._lock = threading.Lock()
 
     def line(self, name: str, text: str) -> None:
         """Print one line that the process `name` wrote."""
+        for each in readable_lines(text, colour=self._colour) if self._readable else [text]:
+            self._print(name, _CONTROL.sub("", each))
+
+    def _print(self, name: str, text: str) -> None:
         prefix = f"{time.strftime('%H:%M:%S')} {name:<{self._width}} |"
         if self._colour:
             prefix = f"\x1b[{_COLOURS.get(name, '34')}m{prefix}\x1b[0m"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 import threading
 import time
 from typing import Protocol
@@ -17,6 +16,7 @@ __all__ = ["BLOCKED_LOOP", "Watchdog"]
 
 #: The exit status that tells the host why.
 BLOCKED_LOOP = 86
+_LAST_WORDS = b"the plugin blocks its event loop past a call's deadline; ending the process\n"
 
 
 class _Watched(Protocol):
@@ -61,8 +61,7 @@ class Watchdog:
             now = time.monotonic()
             overdue = [call for call, due in list(self._deadlines.items()) if due <= now]
             if overdue and not self._loop_answers():
-                sys.stderr.write("the plugin blocks its event loop past a call's deadline; ending the process\n")
-                sys.stderr.flush()
+                os.write(2, _LAST_WORDS)  # not through the log: a thread that is stuck may hold its lock
                 os._exit(BLOCKED_LOOP)
             for call in overdue:
                 self._deadlines.pop(call, None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,11 +12,16 @@ from pathlib import Path
 
 from .errors import StudioError
 
-__all__ = ["FILE_LIMIT", "FOLDER_LIMIT", "Entry", "check_folder", "fingerprint", "walk"]
+__all__ = ["FILE_LIMIT", "FOLDER_LIMIT", "Entry", "check_folder", "fingerprint", "is_ignored", "walk"]
 
 FILE_LIMIT = 50 * 2**20
 FOLDER_LIMIT = 100 * 2**20
 IGNORED = frozenset({"__pycache__", ".git", "node_modules", ".venv", ".mypy_cache", ".ruff_cache", ".pytest_cache"})
+#: What editors leave beside a file while it is edited or saved: vim, emacs, JetBrains, kate, gedit, Finder.
+_TEMPORARY = re.compile(
+    r".*(\.pyc|\.swp|~|___jb_tmp___|___jb_old___)|\..*\.(sw[a-px]|kate-swp)|\.#.*|#.*#|4913|\.goutputstream-.*|\.DS_Store",
+    re.DOTALL,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +38,11 @@ class Entry:
         return stat.S_ISLNK(self.status.st_mode)
 
 
+def is_ignored(name: str) -> bool:
+    """Whether a file or directory called so is never part of a plugin."""
+    return name in IGNORED or _TEMPORARY.fullmatch(name) is not None
+
+
 def walk(folder: Path) -> Iterator[Entry]:
     """Every file in the folder, in a stable order; directories that are never part of a plugin are left out."""
     yield from _walk(folder, "")
@@ -43,7 +54,7 @@ def _walk(folder: Path, prefix: str) -> Iterator[Entry]:
     except OSError as error:
         raise _unreadable(prefix.rstrip("/") or folder.name, error) from error
     for entry in entries:
-        if entry.name in IGNORED or entry.name.endswith((".pyc", "~", ".swp")):
+        if is_ignored(entry.name):
             continue
         relative = f"{prefix}{entry.name}"
         if entry.is_dir(follow_symlinks=False):

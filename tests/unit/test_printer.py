@@ -1,6 +1,7 @@
 """The launcher's output: readable lines, each with a name."""
 
 import io
+import json
 
 from aichat.printer import LineSplitter, Printer
 
@@ -37,3 +38,27 @@ def test_colours_end_with_the_line() -> None:
     out = io.StringIO()
     Printer(out, ("web",), colour=True).line("web", "\x1b[31mred")
     assert out.getvalue().endswith("\x1b[31mred\x1b[0m\n")
+
+
+def test_an_author_reads_what_plugins_log_without_json() -> None:
+    out = io.StringIO()
+    printer = Printer(out, ("host",), colour=False, readable=True)
+    told = {"level": "error", "logger": "plugin.dice", "event": "cannot\nroll", "plugin": "dice", "generation": 3}
+    printer.line("host", json.dumps(told | {"exception": "Traceback:\n  ValueError: no"}))
+    printer.line("host", "adopted dice")
+    printer.line("host", '{"not": "ours"}')
+    assert [line[18:] for line in out.getvalue().splitlines()] == [
+        "dice ERROR   cannot",
+        "    roll",
+        "    Traceback:",
+        "      ValueError: no",
+        "adopted dice",
+        '{"not": "ours"}',
+    ]
+
+
+def test_a_plugin_cannot_move_the_cursor_by_what_it_logs() -> None:
+    out = io.StringIO()
+    told = {"level": "info", "event": "a\x1b[2J\x07b", "plugin": "dice"}
+    Printer(out, ("host",), colour=False, readable=True).line("host", json.dumps(told))
+    assert out.getvalue().endswith("dice INFO    ab\n")
