@@ -52,6 +52,7 @@ class Environment:
     embedded_redis: bool
     database_url: str
     node: str
+    node_expiry: int
     web_workers: int
     worker_concurrency: int
     soak_seconds: int
@@ -93,6 +94,7 @@ class Environment:
             "STUDIO_DATA": str(self.data),
             "STUDIO_PLUGINS": str(self.plugins),
             "STUDIO_NODE": self.node,
+            "STUDIO_NODE_EXPIRY": str(self.node_expiry),
             "STUDIO_HOST": self.host,
             "STUDIO_ALLOWED_HOSTS": ",".join(self.allowed_hosts),
             "STUDIO_DEBUG": str(int(self.debug)),
@@ -128,6 +130,7 @@ def read_environment(environ: Mapping[str, str] | None = None, root: Path = ROOT
         embedded_redis=not redis_url,
         database_url=_database_url(given, data),
         node=_node(given),
+        node_expiry=_number(given, "STUDIO_NODE_EXPIRY", default=86_400, low=1, high=999_999_999),
         web_workers=_number(given, "WEB_WORKERS", default=2, low=1, high=256),
         worker_concurrency=_number(given, "WORKER_CONCURRENCY", default=2, low=1, high=256),
         soak_seconds=_number(given, "STUDIO_SOAK", default=30, low=0, high=86_400),

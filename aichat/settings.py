@@ -20,6 +20,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 STUDIO_DATA, STUDIO_RUN = ENVIRONMENT.data, ENVIRONMENT.run
 STUDIO_STORE, STUDIO_ENVS = ENVIRONMENT.store, ENVIRONMENT.envs
 STUDIO_PLUGINS, STUDIO_NODE = ENVIRONMENT.plugins, ENVIRONMENT.node
+STUDIO_NODE_EXPIRY = ENVIRONMENT.node_expiry
 STUDIO_VERSION = "1.0.0"
 REDIS_URL = ENVIRONMENT.redis_py_url
 
@@ -45,6 +46,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
 ]
 MIDDLEWARE = [
+    "plugins_app.api.patience.PatientReads",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -117,11 +119,17 @@ CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600, "socket_keepalive": False}
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 3600,
+    "socket_keepalive": False,
+    "socket_timeout": 5,  # a server that hangs is one that is away: nobody waits for it for ever
+    "socket_connect_timeout": 2,
+}
 CELERY_BEAT_SCHEDULE = {  # each finds again what a lost message or a dead process left behind
     "releases": {"task": "plugins_app.tasks.releases_settle", "schedule": 30.0},
     "environments": {"task": "plugins_app.tasks.environments_resume", "schedule": 60.0},
-    "executions": {"task": "plugins_app.tasks.executions_reap", "schedule": 30.0},
+    "executions": {"task": "plugins_app.tasks.executions_reap", "schedule": 10.0},
+    "nodes": {"task": "plugins_app.tasks.nodes_expire", "schedule": min(60.0, STUDIO_NODE_EXPIRY)},
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(STUDIO_RUN / "beat-schedule")
 

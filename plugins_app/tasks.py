@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from plugins_app.services import environments, executions, releases
+from plugins_app.services import environments, executions, nodes, releases
 
-__all__ = ["environment_install", "environments_resume", "execution_run", "executions_reap", "releases_settle"]
+__all__ = ["environment_install", "environments_resume", "execution_run", "executions_reap", "nodes_expire", "releases_settle"]
 
 
 @shared_task(name="plugins_app.tasks.execution_run")
@@ -19,6 +19,12 @@ def execution_run(execution_id: str) -> None:
 def executions_reap() -> None:
     """End what dead workers left behind."""
     executions.executions_reap()
+
+
+@shared_task(name="plugins_app.tasks.nodes_expire")
+def nodes_expire() -> None:
+    """Forget the machines that never came back."""
+    nodes.nodes_expire()
 
 
 @shared_task(name="plugins_app.tasks.environment_install")

@@ -8,6 +8,7 @@ from rest_framework.routers import SimpleRouter
 
 from .auth import AuthViewSet
 from .executions import ExecutionViewSet
+from .nodes import NodeViewSet
 from .plugins import PluginViewSet
 from .problems import not_found
 from .rendering import AlwaysJSON
@@ -26,6 +27,7 @@ class EitherSlashRouter(SimpleRouter):
 router = EitherSlashRouter()
 router.register("plugins", PluginViewSet, basename="plugin")
 router.register("executions", ExecutionViewSet, basename="execution")
+router.register("nodes", NodeViewSet, basename="node")
 router.register("auth", AuthViewSet, basename="auth")
 
 FORGIVING = {"content_negotiation_class": AlwaysJSON}

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 import redis
 from django.conf import settings
 from django.db import DatabaseError, connection
-from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from aichat.celery import app
-from plugins_app.models import NodeStatus
 from plugins_app.services.hints import redis_client
+from plugins_app.services.nodes import is_away, node_ages
 
 from .plugins import Catalogue
 
 __all__ = ["studio_health"]
 
-_HEARTBEAT = timedelta(seconds=15)
 _WORKER_PATIENCE = 1.0
 
 
@@ -57,13 +54,15 @@ def _redis() -> str:
 
 
 def _plugin_host() -> str:
-    row = NodeStatus.objects.filter(node=settings.STUDIO_NODE).first()
-    if row is None:
+    """This node's own; others that are away are told of, and are no reason for sending people elsewhere."""
+    ages = node_ages()
+    age = ages.pop(settings.STUDIO_NODE, None)
+    if age is None:
         raise LookupError("no plugin host has reported; start it with `manage.py pluginhost`")
-    age = timezone.now() - row.heartbeat_at
-    if age > _HEARTBEAT:
+    if is_away(age):
         raise LookupError(f"the plugin host's last sign of life is {age.total_seconds():.0f} s old")
-    return f"pid {row.pid}"
+    away = [node for node in sorted(ages) if is_away(ages[node])]
+    return f"{settings.STUDIO_NODE} answers" + (f"; away: {', '.join(away)}" if away else "")
 
 
 def _workers() -> str:

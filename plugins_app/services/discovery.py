@@ -1,4 +1,9 @@
-"""Finding plugins: each folder becomes a row, a broken one a row with its problem. No plugin code runs here."""
+"""Finding plugins: each folder becomes a row, a broken one a row with its problem. No plugin code runs here.
+
+Where several machines share a database, each looks at its own folders. A plugin belongs to the node that found it
+first: what lies in other nodes' folders of the same name counts only when that node is away or has lost the folder,
+or when somebody asks for it there.
+"""
 
 from __future__ import annotations
 
@@ -26,10 +31,14 @@ from . import secrets
 from .errors import StudioError
 from .events import event_record
 from .folders import fingerprint
+from .nodes import nodes_here
 from .permissions import BUNDLED, permissions_asked
 from .snapshots import snapshot_create, snapshot_path
 
 __all__ = ["DiscoveryReport", "plugin_refresh", "plugins_discover"]
+
+
+_SEEN_FIELDS = ["removed_at", "version", "granted", "folder", "fingerprint", "node", "problem", "missing", "updated_at"]
 
 
 @dataclass(slots=True)
@@ -51,26 +60,54 @@ class _Seen:
     fingerprint: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """Who looks, and how. `claimed` are the plugins whose folders here count, whosever they were; None is all."""
+
+    force: bool = False
+    claimed: frozenset[str] | None = frozenset()
+    here: frozenset[str] = frozenset()
+
+    def claims(self, row: Plugin) -> bool:
+        return self.claimed is None or (row.id in self.claimed and not row.is_removed)
+
+    def is_ours(self, row: Plugin) -> bool:
+        """Whether this node's folder is the one that counts."""
+        if row.node in ("", settings.STUDIO_NODE) or self.claims(row):
+            return True
+        # Who is not heard of itself cannot tell: all may be starting at once.
+        is_away = settings.STUDIO_NODE in self.here and row.node not in self.here
+        return (row.missing or is_away) and not row.is_removed
+
+
 def plugins_discover(*, force: bool = False) -> DiscoveryReport:
     """Bring the rows in line with the plugins folder. Folders that did not change cost one `lstat` per file.
 
-    With `force` broken folders are looked at again even when nothing in them changed.
+    With `force` broken folders are looked at again even when nothing in them changed, and the folders of this node
+    count from now on where several nodes have the same plugin.
     """
-    report = DiscoveryReport()
+    return _discover(force, None if force else frozenset())
+
+
+def plugin_refresh(*, plugin_id: str, force: bool = False) -> Plugin | None:
+    """The plugin as its folder is now, or None when there is none of that id.
+
+    With `force` this node's folder counts from now on. Without a folder here the newest known version stays.
+    """
+    _discover(force, frozenset({plugin_id}) if force else frozenset())
+    return Plugin.objects.select_related("version", "desired__version").filter(id=plugin_id).first()
+
+
+def _discover(force: bool, claimed: frozenset[str] | None) -> DiscoveryReport:
+    report, look = DiscoveryReport(), _Look(force, claimed, frozenset(nodes_here()))
     seen = list(_scan())
-    if _out_of_date(seen, force):
+    if _out_of_date(seen, look):
         with _one_at_a_time():
-            _reconcile(seen, force, report)
+            _reconcile(seen, look, report)
     report.found = [one.plugin_id for one in seen]
     report.broken = list(Plugin.objects.filter(problem__isnull=False).values_list("id", flat=True))
     report.missing = list(Plugin.objects.filter(missing=True, version__isnull=False).values_list("id", flat=True))
     return report
-
-
-def plugin_refresh(*, plugin_id: str, force: bool = False) -> Plugin | None:
-    """The plugin as its folder is now, or None when there is none of that id."""
-    plugins_discover(force=force)
-    return Plugin.objects.select_related("version", "desired__version").filter(id=plugin_id).first()
 
 
 def _scan() -> Iterator[_Seen]:
@@ -93,17 +130,29 @@ def _id_of(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")[:64] or "unnamed"
 
 
-def _out_of_date(seen: list[_Seen], force: bool) -> bool:
-    rows = {row.id: row for row in Plugin.objects.only("id", "fingerprint", "folder", "missing", "problem")}
+def _out_of_date(seen: list[_Seen], look: _Look) -> bool:
+    columns = ("id", "fingerprint", "folder", "missing", "problem", "node", "removed_at")
+    rows = {row.id: row for row in Plugin.objects.only(*columns)}
     here = {one.plugin_id for one in seen}
-    gone = any(row.id not in here and not row.missing for row in rows.values())
-    return gone or any(_is_stale(rows.get(one.plugin_id), one, force) for one in seen)
+    gone = any(row.id not in here and _is_lost(row) for row in rows.values())
+    return gone or any(_is_stale(rows.get(one.plugin_id), one, look) for one in seen)
 
 
-def _is_stale(row: Plugin | None, one: _Seen, force: bool) -> bool:
-    if row is None or row.missing or row.fingerprint != one.fingerprint or row.folder != str(one.folder):
+def _is_lost(row: Plugin) -> bool:
+    """Whether a plugin without a folder here is missing: only its own node can tell."""
+    return not row.missing and row.node in ("", settings.STUDIO_NODE)
+
+
+def _is_stale(row: Plugin | None, one: _Seen, look: _Look) -> bool:
+    if row is None:
         return True
-    return force and row.problem is not None
+    if not look.is_ours(row):
+        return False
+    if row.missing or row.node != settings.STUDIO_NODE:
+        return True
+    if row.fingerprint != one.fingerprint or row.folder != str(one.folder):
+        return True
+    return look.force and row.problem is not None
 
 
 @contextmanager
@@ -115,17 +164,19 @@ def _one_at_a_time() -> Iterator[None]:
         yield
 
 
-def _reconcile(seen: list[_Seen], force: bool, report: DiscoveryReport) -> None:
+def _reconcile(seen: list[_Seen], look: _Look, report: DiscoveryReport) -> None:
     rows = {row.id: row for row in Plugin.objects.all()}
     for one in seen:
-        if _is_stale(rows.get(one.plugin_id), one, force):
-            _take_in(one)
+        if _is_stale(rows.get(one.plugin_id), one, look):
+            _take_in(one, look)
             report.changed.append(one.plugin_id)
-    here = [one.plugin_id for one in seen]
-    Plugin.objects.exclude(id__in=here).filter(missing=False).update(missing=True, fingerprint="")
+    here = {one.plugin_id for one in seen}
+    lost = [row.id for row in rows.values() if row.id not in here and _is_lost(row)]
+    ours = Plugin.objects.filter(id__in=lost, node__in=("", settings.STUDIO_NODE))
+    ours.update(missing=True, fingerprint="")
 
 
-def _take_in(one: _Seen) -> None:
+def _take_in(one: _Seen, look: _Look) -> None:
     """Read one changed folder; whatever is wrong with it stays with its row."""
     digest, facts, problem = None, None, None
     try:
@@ -133,7 +184,7 @@ def _take_in(one: _Seen) -> None:
         facts = _facts(one, digest)
     except StudioError as error:
         problem = error.to_dict()
-    _store(one, digest, facts, problem)
+    _store(one, look, digest, facts, problem)
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,8 +295,12 @@ def _config_file(snapshot: Path) -> dict[str, Any]:
 
 
 @transaction.atomic
-def _store(one: _Seen, digest: str | None, facts: _Facts | None, problem: dict[str, Any] | None) -> None:
-    plugin, created = Plugin.objects.select_for_update().get_or_create(id=one.plugin_id)
+def _store(one: _Seen, look: _Look, digest: str | None, facts: _Facts | None, problem: dict[str, Any] | None) -> None:
+    plugin, created = Plugin.objects.select_for_update().get_or_create(
+        id=one.plugin_id, defaults={"node": settings.STUDIO_NODE}
+    )
+    if not look.is_ours(plugin):
+        return  # another node has just found it too, and was first
     if digest and facts:
         plugin.version, _ = PluginVersion.objects.get_or_create(
             plugin=plugin,
@@ -254,10 +309,8 @@ def _store(one: _Seen, digest: str | None, facts: _Facts | None, problem: dict[s
         )
         if plugin.id in BUNDLED:
             plugin.granted = sorted({*plugin.granted, *permissions_asked(facts.metadata)})
-    plugin.folder, plugin.fingerprint = str(one.folder), one.fingerprint
+    plugin.folder, plugin.fingerprint, plugin.node = str(one.folder), one.fingerprint, settings.STUDIO_NODE
     plugin.problem, plugin.missing, plugin.removed_at = problem, False, None
-    plugin.save(
-        update_fields=["removed_at", "version", "granted", "folder", "fingerprint", "problem", "missing", "updated_at"]
-    )
+    plugin.save(update_fields=_SEEN_FIELDS)
     if created:
         event_record(event="plugin_discovered", plugin_id=plugin.id, data={"digest": digest, "problem": problem})
