@@ -15,6 +15,7 @@ from plugins_app.services.configs import effective
 from plugins_app.services.dependencies import check_compat, dependencies_of, fits
 from plugins_app.services.environments import environment_key
 from plugins_app.services.errors import CODES, StudioError
+from plugins_app.services.nodes import nodes_away
 from plugins_app.services.permissions import permissions_asked, permissions_missing
 
 __all__ = ["Catalogue", "plugin_release", "plugin_rows"]
@@ -40,6 +41,7 @@ class Catalogue:
 
     def __init__(self, rows: Iterable[Plugin] | None = None) -> None:
         self.plugins = {plugin.id: plugin for plugin in (plugin_rows() if rows is None else rows)}
+        self._away = nodes_away()
 
     @property
     def found(self) -> list[Plugin]:
@@ -60,7 +62,7 @@ class Catalogue:
             "tags": metadata.get("tags") or [],
             **{key: metadata.get(key) for key in ("homepage", "repository")},
             "state": str(self.state(plugin)),
-            "nodes": [_node(row, operator) for row in seen],
+            "nodes": [_node(row, operator, row.node in self._away) for row in seen],
             "digest": (release.version.digest if release else None) or (plugin.version and plugin.version.digest),
             "generation": here.generation if here and here.generation else (release.generation if release else None),
             "dependencies": [self._dependency(d.plugin_id, d.range, d.optional) for d in dependencies_of(metadata)],
@@ -203,9 +205,12 @@ def _error(problem: Mapping[str, Any] | None, operator: bool) -> dict[str, Any] 
     return error | ({"traceback": traceback} if operator and traceback else {})
 
 
-def _node(row: PluginInstance, operator: bool) -> dict[str, Any]:
-    fields = ("node", "state", "generation", "digest", "pid", "started_at", "restarts", "rss_bytes", "calls", "errors")
-    return {name: getattr(row, name) for name in fields} | {"error": _error(row.error, operator)}
+_NODE_FIELDS = "node state generation digest committed message pid started_at restarts rss_bytes calls errors".split()
+
+
+def _node(row: PluginInstance, operator: bool, is_away: bool) -> dict[str, Any]:
+    facts = {name: getattr(row, name) for name in _NODE_FIELDS}
+    return facts | {"away": is_away, "error": _error(row.error, operator)}
 
 
 def _ui(plugin: Plugin, metadata: Mapping[str, Any]) -> dict[str, Any] | None:
