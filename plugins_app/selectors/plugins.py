@@ -8,15 +8,16 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Prefetch, QuerySet
 
-from plugins_app.models import Plugin, PluginEnvironment, PluginInstance, PluginRelease, PluginState
+from plugins_app.models import Plugin, PluginInstance, PluginRelease, PluginState
 from plugins_app.sdk.config import to_json_schema
 from plugins_app.services import secrets
 from plugins_app.services.configs import effective
 from plugins_app.services.dependencies import check_compat, dependencies_of, fits
-from plugins_app.services.environments import environment_key
 from plugins_app.services.errors import CODES, StudioError
 from plugins_app.services.nodes import nodes_away
 from plugins_app.services.permissions import permissions_asked, permissions_missing
+
+from .progress import change_under_way, environment_of, failed_packages
 
 __all__ = ["Catalogue", "plugin_release", "plugin_rows"]
 
@@ -26,9 +27,9 @@ S = PluginState
 def plugin_rows() -> QuerySet[Plugin]:
     """Plugins with everything a card needs, in two queries."""
     instances = PluginInstance.objects.order_by("node")
-    return Plugin.objects.select_related("version", "desired__version", "waiting__version").prefetch_related(
-        Prefetch("instances", queryset=instances, to_attr="seen")
-    )
+    return Plugin.objects.select_related(
+        "version", "desired__version", "waiting__version", "desired__created_by", "waiting__created_by"
+    ).prefetch_related(Prefetch("instances", queryset=instances, to_attr="seen"))
 
 
 def plugin_release(plugin: Plugin) -> PluginRelease | None:
@@ -75,6 +76,8 @@ class Catalogue:
                 "rss_bytes": sum(row.rss_bytes or 0 for row in seen),
             },
             "ui": _ui(plugin, metadata),
+            "environment": environment_of(plugin),
+            "change": change_under_way(plugin, here),
             "links": {"self": f"/api/plugins/{plugin.id}"},
         }
         return card | (_config(plugin) if operator else {})
@@ -92,7 +95,7 @@ class Catalogue:
             return S.DRAINING
         if plugin.problem is not None or plugin.missing or plugin.version is None:
             return S.ERROR
-        if (here is not None and here.state == S.ERROR) or _failed_environment(plugin) is not None:
+        if (here is not None and here.state == S.ERROR) or failed_packages(plugin) is not None:
             return S.ERROR
         if self._blocked(plugin) is not None:
             return S.BLOCKED
@@ -107,7 +110,7 @@ class Catalogue:
             return {"code": "folder_missing", "detail": f"The folder of {plugin.id} is gone.", "at": plugin.updated_at}
         if plugin.waiting is None and here is not None and here.error:
             return {"at": here.updated_at, **here.error}
-        failed = _failed_environment(plugin)
+        failed = failed_packages(plugin)
         if failed is not None:
             return failed
         return self._blocked(plugin) if plugin_release(plugin) is None else None
@@ -176,19 +179,6 @@ def _facts(error: StudioError, plugin: Plugin) -> dict[str, Any]:
     return {**error.to_dict(), "recoverable": True, "at": plugin.updated_at}
 
 
-def _failed_environment(plugin: Plugin) -> dict[str, Any] | None:
-    """Why the plugin's packages are not there, once installing them has failed."""
-    release = plugin_release(plugin)
-    version = release.version if release else plugin.version
-    key = environment_key(version.metadata) if version else None
-    row = PluginEnvironment.objects.filter(key=key, node=settings.STUDIO_NODE).first() if key else None
-    if row is None or row.status != PluginEnvironment.Status.FAILED:
-        return None
-    detail = f"The Python packages of {plugin.id} cannot be installed: {row.error}"
-    error = StudioError("environment_install_failed", detail, hint="Load it again to try again.")
-    return _facts(error, plugin) | {"at": row.updated_at}
-
-
 def _error(problem: Mapping[str, Any] | None, operator: bool) -> dict[str, Any] | None:
     if problem is None:
         return None
@@ -205,7 +195,20 @@ def _error(problem: Mapping[str, Any] | None, operator: bool) -> dict[str, Any] 
     return error | ({"traceback": traceback} if operator and traceback else {})
 
 
-_NODE_FIELDS = "node state generation digest committed message pid started_at restarts rss_bytes calls errors".split()
+_NODE_FIELDS = [
+    "node",
+    "state",
+    "generation",
+    "digest",
+    "committed",
+    "message",
+    "pid",
+    "started_at",
+    "restarts",
+    "rss_bytes",
+    "calls",
+    "errors",
+]
 
 
 def _node(row: PluginInstance, operator: bool, is_away: bool) -> dict[str, Any]:
