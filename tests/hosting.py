@@ -79,7 +79,9 @@ class MemoryStore:
     def __init__(self) -> None:
         self.desired: dict[str, Wanted] = {}
         self.rows: dict[str, Observed] = {}
+        self.history: list[Observed] = []
         self.events: list[tuple[str, str, dict[str, Any]]] = []
+        self.known = True
         self.away = False
         self.changed = asyncio.Condition()
 
@@ -95,6 +97,8 @@ class MemoryStore:
         self._check()
         async with self.changed:
             self.rows[plugin_id] = observed
+            if plugin_id == "probe":
+                self.history.append(observed)
             self.changed.notify_all()
 
     async def event(self, event: str, plugin_id: str, data: Mapping[str, Any]) -> None:
@@ -105,7 +109,7 @@ class MemoryStore:
 
     async def heartbeat(self, sandbox: Mapping[str, Any]) -> bool:
         self._check()
-        return True
+        return self.known
 
     async def prepare(self, wanted: Wanted) -> Mapping[str, Any] | None:
         self._check()

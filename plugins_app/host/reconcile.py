@@ -245,12 +245,15 @@ class Host:
     async def _beat(self) -> None:
         while True:
             try:
-                if not await self._store.heartbeat(self._sandbox):
-                    for supervisor in self._supervisors.values():  # we were forgotten: say everything again
-                        self.report(supervisor.plugin_id, supervisor.observed)
+                await self._say_hello()
             except Exception as error:  # noqa: BLE001 - shown as a stale heartbeat; nothing else depends on it
                 _log.warning("cannot report the heartbeat: %s", error)
             await asyncio.sleep(_HEARTBEAT)
+
+    async def _say_hello(self) -> None:
+        if not await self._store.heartbeat(self._sandbox):
+            for supervisor in self._supervisors.values():  # this node was forgotten: say everything again
+                self.report(supervisor.plugin_id, supervisor.observed)
 
 
 @contextlib.contextmanager

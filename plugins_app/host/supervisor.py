@@ -107,6 +107,7 @@ class Supervisor:
             return
         self.wanted, self._informed = wanted, True
         self.needs = wanted.dependencies if wanted is not None else self.needs
+        self._standing_in = self._rolled_back(wanted)
         self._breaker.reset()
         self._retry_at = None
         self._superseded.set()
@@ -156,6 +157,7 @@ class Supervisor:
             self._unload(current)
         elif current is not None and current.generation == wanted.generation:
             self._observe_active(current)
+            self._begin_trial(current)
         elif self._retry_at is not None or self._given_up == wanted.generation:
             return
         elif missing := self._missing(wanted):
@@ -323,6 +325,12 @@ class Supervisor:
             return None
         return wanted.fallback if wanted.generation == process.generation else None
 
+    def _rolled_back(self, wanted: Wanted | None) -> Wanted | None:
+        """What stands in for a release that a host on this node has rolled back, as its row says."""
+        error = self.observed.error or {}
+        failed = error.get("code") == "soak_failed" and wanted is not None and error.get("generation")
+        return wanted.fallback if wanted is not None and failed == wanted.generation else None
+
     def _roll_back(self, failed: PluginProcess, fallback: Wanted, reason: str) -> None:
         """Serve what was there before. Whoever writes what is wanted learns it from the row, and follows."""
         generation = failed.generation
@@ -445,6 +453,7 @@ class Supervisor:
             pid=process.pid,
             attempted=max(self.observed.attempted, process.generation),
             started_at=process.started_at,
+            message="",
         )
 
     def _observe(self, *, quiet: bool = False, **changes: Any) -> None:
