@@ -149,7 +149,7 @@ class HostedNode:
         """End the host without a word to its plugin processes, as SIGKILL would."""
         assert self.host is not None and self._task is not None
         for supervisor in self.host._supervisors.values():
-            supervisor._end_trial()
+            supervisor._trial.end()
             for task in (supervisor._task, *supervisor._tasks):
                 if task is not None:
                     task.cancel()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from plugins_app.process import launch
 from plugins_app.process.spec import SandboxSpec
+from plugins_app.sdk.references import studio_owns
 
 __all__ = ["granted_environ", "sandbox_for"]
 
@@ -31,8 +32,9 @@ def sandbox_for(granted: Iterable[str], *, readable: list[Path], writable: list[
 
 
 def granted_environ(granted: Iterable[str]) -> dict[str, str]:
-    """The variables of the host's environment that the plugin may see."""
-    return {name: os.environ[name] for name in _values(granted, "env") if name in os.environ}
+    """The variables of the host's environment that the plugin may see: never the studio's own."""
+    names = [name for name in _values(granted, "env") if not studio_owns(name)]
+    return {name: os.environ[name] for name in names if name in os.environ}
 
 
 def _values(granted: Iterable[str], kind: str) -> list[str]:

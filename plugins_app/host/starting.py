@@ -120,6 +120,7 @@ def _spec(wanted: Wanted, limits: Limits, paths: HostPaths, work_dir: Path) -> S
         entry=wanted.metadata.get("entry"),
         manifest=dict(wanted.metadata),
         config=dict(wanted.config),
+        secrets=list(wanted.secrets),
         environ=granted_environ(wanted.granted),
         sandbox=sandbox_for(wanted.granted, readable=readable, writable=[work_dir], memory_mb=limits.memory_mb),
         init_timeout=limits.init_timeout_s,

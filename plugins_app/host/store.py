@@ -26,7 +26,7 @@ class HostPaths:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The release of one plugin that should be serving. `config` holds plain secrets: never log it.
+    """The release of one plugin that should be serving. `config` and `secrets` hold plain secrets: never log them.
 
     `requires` are generations of other plugins without which this one must not start: they were asked for together.
     `soak` is for how many seconds it is on trial, and `fallback` the release to serve instead if it does not survive.
@@ -38,6 +38,7 @@ class Wanted:
     digest: str
     metadata: Mapping[str, Any]
     config: Mapping[str, Any] = field(repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False, kw_only=True)
     granted: tuple[str, ...] = ()
     environment: str | None = None
     dependencies: tuple[str, ...] = ()

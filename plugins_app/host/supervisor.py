@@ -5,23 +5,22 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine, Mapping
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 from plugins_app.process.watchdog import BLOCKED_LOOP
-from plugins_app.states import is_legal
 
 from . import starting
 from .breaker import Breaker
 from .process import PluginProcess
 from .records import set_current
+from .reporting import Node, Reporter
 from .starting import StartError
-from .store import HostPaths, Observed, Wanted
+from .store import Observed, Wanted
 from .telling import exit_reason, told
-from .template import Template
+from .trial import Trial
 
-__all__ = ["Node", "Supervisor"]
+__all__ = ["Supervisor"]
 
 _PING_EVERY, _PING_TIMEOUT = 2.0, 10.0
 _PROVED_AFTER = 10.0
@@ -29,34 +28,11 @@ _SLOW_AFTER = 10.0
 _log = logging.getLogger(__name__)
 
 
-class Node(Protocol):
-    """What a supervisor needs of the host around it."""
-
-    paths: HostPaths
-    template: Template
-
-    def serial(self) -> int: ...
-
-    def is_active(self, plugin_id: str, at_least: int = 0) -> bool: ...
-
-    def is_in_use(self, plugin_id: str) -> bool: ...
-
-    async def prepare(self, wanted: Wanted) -> Mapping[str, Any] | None: ...
-
-    def started(self, process: PluginProcess) -> None: ...
-
-    def changed(self) -> None: ...
-
-    def report(self, plugin_id: str, observed: Observed) -> None: ...
-
-    def event(self, event: str, plugin_id: str, data: Mapping[str, Any]) -> None: ...
-
-
-class Supervisor:
+class Supervisor(Reporter):
     """One plugin on this node. `wanted` is set from outside, followed by `wake()`."""
 
     def __init__(self, node: Node, plugin_id: str, observed: Observed, adopted: PluginProcess | None = None) -> None:
-        self._node, self.plugin_id, self.observed = node, plugin_id, observed
+        super().__init__(node, plugin_id, observed)
         self.wanted: Wanted | None = None
         self.current: PluginProcess | None = adopted
         self.needs: tuple[str, ...] = ()
@@ -68,10 +44,8 @@ class Supervisor:
         self._retry_at: float | None = None
         self._standing_in: Wanted | None = None
         self._rolled_back_from: int | None = None
-        self._trial: int | None = None
-        self._trial_end: asyncio.TimerHandle | None = None
+        self._trial = Trial(self._passed)
         self._leaving = 0
-        self._tasks: set[asyncio.Task[None]] = set()
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -122,7 +96,7 @@ class Supervisor:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        self._end_trial()
+        self._trial.end()
         if (process := self.current) is not None:
             self.current = None
             process.ordered_to_end = True
@@ -175,7 +149,7 @@ class Supervisor:
     def _unload(self, current: PluginProcess | None) -> None:
         if current is not None and self._node.is_in_use(self.plugin_id):
             return  # a plugin that depends on it finishes its last calls first; `changed` wakes us then
-        self._end_trial()
+        self._trial.end()
         if current is not None:
             self.current = None
             set_current(current.directory, None)  # first: whoever asks now is told that it is not loaded
@@ -300,28 +274,17 @@ class Supervisor:
 
     def _begin_trial(self, process: PluginProcess) -> None:
         """A generation that serves for the first time is on trial; one that has passed is not any more."""
-        wanted, generation = self._target, process.generation
-        if wanted is None or self._trial == generation or (self.observed.committed or 0) >= generation:
-            return
-        self._end_trial()
-        self._trial = generation
-        left = max(0.0, wanted.soak - process.record.age)
-        self._trial_end = asyncio.get_running_loop().call_later(left, self._passed, generation)
+        if self._target is not None and (self.observed.committed or 0) < process.generation:
+            self._trial.begin(process, self._target.soak)
 
     def _passed(self, generation: int) -> None:
-        self._end_trial()
         if self.current is not None and self.current.generation == generation:
             self._observe(committed=generation)
-
-    def _end_trial(self) -> None:
-        if self._trial_end is not None:
-            self._trial_end.cancel()
-        self._trial, self._trial_end = None, None
 
     def _fallback(self, process: PluginProcess) -> Wanted | None:
         """What to go back to when this process fails now; None when it is not on trial, or there is nothing."""
         wanted = self.wanted
-        if wanted is None or self._standing_in is not None or self._trial != process.generation:
+        if wanted is None or self._standing_in is not None or not self._trial.is_of(process):
             return None
         return wanted.fallback if wanted.generation == process.generation else None
 
@@ -343,7 +306,7 @@ class Supervisor:
         problem |= {"generation": generation, "rolled_back_to": fallback.generation}
         data = {"generation": generation, "code": "soak_failed", "detail": detail}
         self._node.event("plugin_failed", self.plugin_id, data | {"rolled_back_to": fallback.generation})
-        self._end_trial()
+        self._trial.end()
         self._standing_in, self._rolled_back_from = fallback, generation
         gone: dict[str, Any] = {"state": "loading", "generation": None, "pid": None} if self.current is None else {}
         self._observe(attempted=generation, error=problem, **gone)
@@ -443,38 +406,6 @@ class Supervisor:
             return
         self._swap(fresh, proven=True)
 
-    # telling
-
-    def _observe_active(self, process: PluginProcess) -> None:
-        self._observe(
-            state="active",
-            generation=process.generation,
-            digest=process.record.digest,
-            pid=process.pid,
-            attempted=max(self.observed.attempted, process.generation),
-            started_at=process.started_at,
-            message="",
-        )
-
-    def _observe(self, *, quiet: bool = False, **changes: Any) -> None:
-        """Note a change; a `quiet` one (counters) is written only when it is noticeable."""
-        before, self.observed = self.observed, replace(self.observed, **changes)
-        if not is_legal(before.state, self.observed.state):
-            _log.error("%s went from %s to %s, which is no step", self.plugin_id, before.state, self.observed.state)
-        if self.observed != before and (not quiet or _noticeable(before, self.observed)):
-            self._node.report(self.plugin_id, self.observed)
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("care of %s failed", self.plugin_id, exc_info=error)
-        self._node.changed()
-
     async def _drain(self, process: PluginProcess) -> None:
         self._leaving += 1
         try:
@@ -492,8 +423,3 @@ async def _first_of(*events: asyncio.Event, timeout: float) -> bool:
     finally:
         for task in tasks:
             task.cancel()
-
-
-def _noticeable(before: Observed, after: Observed) -> bool:
-    grown = abs((after.rss_bytes or 0) - (before.rss_bytes or 0)) > 1 << 20
-    return before.calls != after.calls or before.errors != after.errors or grown or before.rss_bytes is None
