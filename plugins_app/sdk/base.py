@@ -66,8 +66,8 @@ class BasePlugin:
         """
         return state_of(self)
 
-    async def migrate_state(self, old: OldState) -> None:
-        """Take over what the generation before left; runs after `initialize` and before the swap.
+    def migrate_state(self, old: OldState) -> Any:
+        """Take over what the generation before left; runs after `initialize` and before the swap. May be async.
 
         Called only where a plugin defines it and another generation was serving. Raising means: not loaded, and the
         old generation goes on.

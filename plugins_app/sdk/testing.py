@@ -34,6 +34,7 @@ from .errors import ConfigError, DeadlineExceeded, PluginError
 from .manifest import MANIFEST_NAME, read_manifest
 from .metadata import Limits, PluginMetadata, PluginType
 from .methods import LIFECYCLE_METHODS, declared_methods
+from .state import OldState
 
 __all__ = ["CallRefused", "Event", "HostCall", "LoadFailed", "PluginHarness", "Progress"]
 
@@ -62,6 +63,7 @@ class PluginHarness:
     `permissions` are the granted ones (``["host:storage", "host:plugins:calculator"]``); by default all that the
     manifest asks for. `calls` and `chat` script the answers to `context.call` and `context.chat`: a function (sync or
     async), one answer, or a list of answers to give in turn. A text stands for a model's whole answer.
+    `old` is what a generation before would have left: with it `migrate_state` runs after `initialize`.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class PluginHarness:
         storage: Mapping[str, Any] | None = None,
         storage_quota: int = 2**20,
         user: Mapping[str, Any] | None = None,
+        old: Mapping[str, Any] | None = None,
     ) -> None:
         self._studio = FakeStudio(
             storage=storage,
@@ -82,6 +85,7 @@ class PluginHarness:
             scripts={"plugins.call": calls, "models.chat": chat},
             user=user,
         )
+        self._old = old
         self._source, self._given, self._permissions = plugin, dict(config or {}), permissions
         self._plugin: BasePlugin | None = None
         self._metadata: PluginMetadata | None = None
@@ -214,6 +218,9 @@ class PluginHarness:
                     raise LoadFailed("config_invalid", "validate_config returned False")
                 if await outcome_of(plugin.initialize) is False:
                     raise LoadFailed("initialize_returned_false", "initialize returned False")
+                if self._old is not None:
+                    left = OldState(self._old, self.metadata.version, 1)
+                    await outcome_of(lambda: plugin.migrate_state(left))
         except DeadlineExceeded as error:
             raise LoadFailed("initialize_timeout", str(error)) from error
 

@@ -17,6 +17,7 @@ from plugins_app.sdk import (
     ConfigError,
     DeadlineExceeded,
     Limits,
+    OldState,
     PermissionDenied,
     PluginError,
     PluginMetadata,
@@ -360,3 +361,16 @@ async def test_a_class_beside_a_manifest_gets_it() -> None:
         assert harness.plugin.config["significant_digits"] == 15
     with pytest.raises(NotImplementedError):
         _ = Calculator().metadata
+
+
+async def test_a_generation_before_leaves_its_state() -> None:
+    class Counter(Worker):
+        async def initialize(self) -> bool:
+            self.count = 0
+            return True
+
+        def migrate_state(self, old: OldState) -> None:
+            self.count = old["count"] + old.count
+
+    async with PluginHarness(Counter, old={"count": 3}) as harness:
+        assert harness.plugin.count == 6  # type: ignore[attr-defined]
