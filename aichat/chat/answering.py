@@ -7,8 +7,6 @@ import logging
 import time
 from typing import Any
 
-from django.db import DatabaseError
-
 from aichat.chat import services
 from aichat.chat.errors import ChatError
 from aichat.chat.live import LiveAnswer
@@ -17,6 +15,7 @@ from aichat.chat.pipeline import Pipeline
 from aichat.chat.plan import ChatRequest
 from aichat.chat.relay import Relay
 from aichat.chat.threads import DatabaseThreads
+from plugins_app.services.connections import DATABASE_AWAY
 
 __all__ = ["ANSWER_LIMIT_S", "AnswerRun"]
 
@@ -72,7 +71,7 @@ class AnswerRun:
         """Store first: whoever has seen the last event finds the answer in the conversation."""
         try:
             await self._threads.run(services.answer_finish, message_id=self.live.message_id, end=end)
-        except DatabaseError:
+        except DATABASE_AWAY:
             _log.exception("the answer %s could not be stored", self.live.message_id)
             failure = ChatError("internal_error", "The answer could not be stored.")
             self.live.emit("error", failure.to_dict())
@@ -126,7 +125,7 @@ class AnswerRun:
             try:
                 if not await self._threads.run(services.answer_renew, message_id=self.live.message_id):
                     self.cancel()
-            except DatabaseError as error:
+            except DATABASE_AWAY as error:
                 _log.warning("the lease of the answer %s was not renewed: %s", self.live.message_id, error)
 
     async def _relay_events(self) -> None:

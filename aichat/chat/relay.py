@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 __all__ = ["Relay", "RelayedEvent"]
@@ -23,6 +25,8 @@ _CANCELS = "studio:chat:cancel"
 _KEEP_RUNNING_S = 3600
 _KEEP_ENDED_S = 600
 _RETRY_S = 1.0
+#: How long Redis may take for what nobody waits for, and for what it may block on (`read` asks for five seconds).
+_PATIENCE_S, _LONGEST_S = 2.0, 10.0
 _FAILURES = (RedisError, OSError)
 
 
@@ -39,7 +43,10 @@ class Relay:
     """This process's connections to Redis for chats. One per event loop."""
 
     def __init__(self, url: str) -> None:
-        self._redis: Redis = Redis.from_url(url)
+        again = Retry(NoBackoff(), 1)  # at once, for a server that was restarted
+        self._redis: Redis = Redis.from_url(
+            url, socket_timeout=_LONGEST_S, socket_connect_timeout=_PATIENCE_S, retry=again
+        )
         self._listener: asyncio.Task[None] | None = None
 
     async def publish(self, message_id: str, events: Sequence[RelayedEvent]) -> bool:
@@ -51,7 +58,8 @@ class Relay:
                     fields: dict[Any, Any] = {b"sse": event.sse} | ({b"last": b"1"} if event.last else {})
                     pipeline.xadd(key, fields, id=f"{event.number}-0")
                 pipeline.expire(key, _KEEP_ENDED_S if events[-1].last else _KEEP_RUNNING_S)
-                await pipeline.execute()
+                async with asyncio.timeout(_PATIENCE_S):
+                    await pipeline.execute()
         except _FAILURES as error:
             _log.warning("the answer %s cannot be resumed from other processes: %s", message_id, error)
             return False
@@ -70,14 +78,16 @@ class Relay:
     async def knows(self, message_id: str) -> bool:
         """Whether the events of this answer are there."""
         try:
-            return bool(await self._redis.exists(_key(message_id)))
+            async with asyncio.timeout(_PATIENCE_S):
+                return bool(await self._redis.exists(_key(message_id)))
         except _FAILURES:
             return False
 
     async def cancel(self, message_id: str) -> None:
         """Hint to the process that writes this answer that nobody wants it any more."""
         with contextlib.suppress(*_FAILURES):  # the request is in the database: the hint only makes it faster
-            await self._redis.publish(_CANCELS, message_id)
+            async with asyncio.timeout(_PATIENCE_S):
+                await self._redis.publish(_CANCELS, message_id)
 
     def listen(self, on_cancel: Callable[[str], object]) -> None:
         """From now on tell of cancellations. Doing it twice changes nothing."""

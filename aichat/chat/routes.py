@@ -15,6 +15,7 @@ from aichat.chat.errors import ChatError
 from aichat.chat.http import Receive, Scope, Send, header, read_body, send_json, send_problem, send_stream
 from aichat.chat.live import parse_event_id
 from aichat.chat.studio import ChatStudio
+from plugins_app.services.connections import DATABASE_AWAY
 from plugins_app.services.errors import StudioError
 
 __all__ = ["chat_app", "close_chat", "current_studio", "is_chat_route", "use_studio"]
@@ -52,6 +53,11 @@ async def _answer(handler: _Handler, scope: Scope, receive: Receive, send: Send,
         await handler(current_studio(), scope, receive, watched, conversation_id)
     except StudioError as error:
         await send_problem(send, error)
+    except DATABASE_AWAY as error:
+        _log.warning("%s %s: the database cannot be used: %s", scope["method"], scope["path"], error)
+        if watched.begun:
+            raise
+        await send_problem(send, ChatError("unavailable", "The database cannot be used at the moment.", retry_after=1))
     except Exception:  # the last line: nothing above it, so the client must be told here, and the log must have it
         _log.exception("%s %s failed", scope["method"], scope["path"])
         if watched.begun:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.db import transaction
 from django.db.models import Max
@@ -13,7 +12,7 @@ from django.utils import timezone
 
 from aichat.chat import selectors
 from aichat.chat.errors import ChatError
-from aichat.chat.models import Conversation, Message
+from aichat.chat.models import LEASE, Conversation, Message
 
 __all__ = [
     "LEASE",
@@ -28,8 +27,6 @@ __all__ = [
     "make_title",
 ]
 
-#: How long an answer counts as alive after its process was last heard of.
-LEASE = timedelta(seconds=20)
 _TITLE_LIMIT = 60
 
 
@@ -60,19 +57,27 @@ class AnswerEnd:
 
 @transaction.atomic
 def answer_begin(
-    *, user_id: int, conversation_id: UUID | str | None, messages: list[dict[str, Any]], model: str
+    *,
+    user_id: int,
+    conversation_id: UUID | str | None,
+    messages: list[dict[str, Any]],
+    model: str,
+    answer_id: UUID | None = None,
 ) -> AnswerStart:
-    """Store what was said, and a place for the answer.
+    """Store what was said, and a place for the answer. With an `answer_id` doing it again changes nothing.
 
     Raises:
         ChatError: the conversation is not the user's, or an answer is under way in it.
     """
+    if answer_id is not None and (begun := Message.objects.filter(pk=answer_id).first()) is not None:
+        return _begun(begun, len(messages))
     conversation = _conversation_for(user_id, conversation_id, messages)
     if selectors.streaming_message(conversation=conversation) is not None:
         raise ChatError("answer_running", "Wait for the answer that is under way, or cancel it.", retry_after=1)
     position = _next_position(conversation)
     said = [_message(conversation, position + offset, message) for offset, message in enumerate(messages)]
     answer = Message(
+        id=answer_id or uuid4(),
         conversation=conversation,
         position=position + len(said),
         role=Message.Role.ASSISTANT,
@@ -81,12 +86,18 @@ def answer_begin(
         lease_until=timezone.now() + LEASE,
     )
     Message.objects.bulk_create([*said, answer])
-    asked = next((message for message in reversed(said) if message.role == Message.Role.USER), None)
+    return _begun(answer, len(messages))
+
+
+def _begun(answer: Message, said: int) -> AnswerStart:
+    """What was stored: `said` messages, and the answer after them."""
+    new = answer.conversation.messages.filter(position__range=(answer.position - said, answer.position - 1))
+    asked = new.filter(role=Message.Role.USER).order_by("-position").first()
     return AnswerStart(
-        str(conversation.pk),
+        str(answer.conversation_id),
         str(asked.pk) if asked else None,
         str(answer.pk),
-        selectors.history(conversation=conversation),
+        selectors.history(conversation=answer.conversation),
     )
 
 
@@ -154,10 +165,10 @@ def answer_cancel(*, user_id: int, conversation_id: UUID | str) -> str:
 
 @transaction.atomic
 def answer_finish(*, message_id: UUID | str, end: AnswerEnd) -> bool:
-    """Store the answer and the rounds before it; False when its conversation was deleted meanwhile."""
+    """Store the answer and the rounds before it, once; False when its conversation was deleted meanwhile."""
     answer = Message.objects.select_for_update().select_related("conversation").filter(pk=message_id).first()
-    if answer is None:
-        return False
+    if answer is None or answer.status != Message.Status.STREAMING:
+        return answer is not None
     first = answer.position
     answer.position = first + len(end.transcript)
     answer.status, answer.content, answer.reasoning = end.status, end.content, end.reasoning

@@ -6,7 +6,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.conf import settings
 
@@ -75,6 +75,7 @@ class ChatStudio:
             conversation_id=conversation_id,
             messages=body.said(),
             model=body.model,
+            answer_id=uuid4(),
         )
         live = LiveAnswer(start.message_id, start.conversation_id)
         live.emit("message.start", _start_data(start, body.model, provider.generation))

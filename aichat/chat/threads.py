@@ -11,6 +11,8 @@ from typing import ParamSpec, TypeVar
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from plugins_app.services.connections import patiently
+
 __all__ = ["DatabaseThreads"]
 
 _P = ParamSpec("_P")
@@ -18,14 +20,14 @@ _T = TypeVar("_T")
 
 
 class DatabaseThreads:
-    """Runs functions that use the ORM, off the event loop."""
+    """Runs functions that use the ORM, off the event loop. They are run again while the database is being restarted."""
 
     def __init__(self, size: int = 4) -> None:
         self._pool = ThreadPoolExecutor(size, thread_name_prefix="chat-db")
         self._connections: set[BaseDatabaseWrapper] = set()
 
     async def run(self, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        """Call `function` in one of the threads and wait for what it returns or raises."""
+        """Call `function`, which must be good to call again, in one of the threads; wait for what it returns."""
         call = partial(self._with_connection, partial(function, *args, **kwargs))
         return await asyncio.get_running_loop().run_in_executor(self._pool, call)
 
@@ -35,7 +37,7 @@ class DatabaseThreads:
             own.inc_thread_sharing()  # so that `close` may close it: a thread pool tells nobody when its threads end
             self._connections.add(own)
         try:
-            return function()
+            return patiently(function)
         finally:
             # SQLite's is kept: there is no server to lose it, and closing the last one makes SQLite tidy up its log.
             if own.vendor != "sqlite":

@@ -14,7 +14,7 @@ from plugins_app import runtime
 from plugins_app.client import CallError, HostRequest
 from plugins_app.models import Plugin
 
-from .connections import releasing_connection
+from .connections import PATIENCE, patiently, releasing_connection
 from .errors import StudioError
 from .events import event_record
 from .storage import storage_delete, storage_get, storage_list, storage_set
@@ -131,7 +131,8 @@ def _check_permission(request: HostRequest, payload: dict[str, Any]) -> None:
     if pattern is None:
         raise StudioError("permission_denied", f"The studio has no operation {request.operation}.")
     needed = pattern.format(plugin_id=payload.get("plugin_id", ""))
-    plugin = Plugin.objects.select_related("desired").filter(id=request.plugin_id).first()
+    rows = Plugin.objects.select_related("desired").filter(id=request.plugin_id)
+    plugin = patiently(rows.first, seconds=_patience(request))
     granted = plugin.desired.granted if plugin and plugin.desired else []
     if needed not in granted:
         detail = f"{request.plugin_id} may not use {request.operation}: {needed} is not granted."
@@ -163,6 +164,17 @@ def _text(payload: dict[str, Any], key: str) -> str:
 
 @releasing_connection
 def _answer_here(request: HostRequest) -> Any:
+    if request.operation == "events.emit":
+        payload = request.payload
+        return _emit(request.plugin_id, _text(payload, "event"), payload.get("data") or {})
+    return patiently(lambda: _use_storage(request), seconds=_patience(request))  # twice is the same as once
+
+
+def _patience(request: HostRequest) -> float:
+    return max(0.0, min(PATIENCE, request.deadline - time.monotonic()))
+
+
+def _use_storage(request: HostRequest) -> Any:
     payload, plugin_id = request.payload, request.plugin_id
     if request.operation == "storage.get":
         return storage_get(plugin_id=plugin_id, key=_text(payload, "key"))
@@ -170,9 +182,7 @@ def _answer_here(request: HostRequest) -> Any:
         return storage_set(plugin_id=plugin_id, key=_text(payload, "key"), value=payload.get("value"))
     if request.operation == "storage.delete":
         return storage_delete(plugin_id=plugin_id, key=_text(payload, "key"))
-    if request.operation == "storage.list":
-        return storage_list(plugin_id=plugin_id, prefix=str(payload.get("prefix") or ""))
-    return _emit(plugin_id, _text(payload, "event"), payload.get("data") or {})
+    return storage_list(plugin_id=plugin_id, prefix=str(payload.get("prefix") or ""))
 
 
 def _emit(plugin_id: str, event: str, data: Any) -> None:
