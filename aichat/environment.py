@@ -5,6 +5,7 @@ launcher and the tests can all read the environment in the same way. Whether a p
 directory can be written is for the launcher to find out (`aichat.launcher`): a management command must not need either.
 """
 
+import ipaddress
 import os
 import re
 from collections.abc import Mapping
@@ -23,6 +24,9 @@ _NODE_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 _FERNET_KEY = re.compile(r"[A-Za-z0-9_-]{43}=")
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
+_HOST_NAME = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*")
+# As the Standard Webhooks specification proposes: at once, then over three days. Each counts from the attempt before.
+_WEBHOOK_SCHEDULE = (0, 5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)
 _LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -60,6 +64,8 @@ class Environment:
     dev: bool
     allowed_hosts: tuple[str, ...]
     secret_keys: tuple[str, ...]
+    webhook_allow: tuple[str, ...]
+    webhook_schedule: tuple[float, ...]
 
     @property
     def redis_socket(self) -> Path:
@@ -105,6 +111,9 @@ class Environment:
             "STUDIO_SOAK": str(self.soak_seconds),
             "DEV": str(int(self.dev)),
         }
+        if self.webhook_allow:
+            variables["STUDIO_WEBHOOK_ALLOW"] = ",".join(self.webhook_allow)
+        variables["STUDIO_WEBHOOK_SCHEDULE"] = ",".join(f"{seconds:g}" for seconds in self.webhook_schedule)
         if not self.embedded_redis:
             variables["REDIS_URL"] = self.redis_url
         return variables
@@ -138,6 +147,8 @@ def read_environment(environ: Mapping[str, str] | None = None, root: Path = ROOT
         dev=_flag(given, "DEV"),
         allowed_hosts=_list(given, "STUDIO_ALLOWED_HOSTS") or _LOCAL_HOSTS,
         secret_keys=_secret_keys(given),
+        webhook_allow=_webhook_allow(given),
+        webhook_schedule=_webhook_schedule(given),
     )
 
 
@@ -189,6 +200,32 @@ def _secret_keys(given: Mapping[str, str]) -> tuple[str, ...]:
                 "STUDIO_SECRET_KEYS", f"key {number} is not 32 bytes in URL-safe Base64", expected
             )
     return keys
+
+
+def _webhook_allow(given: Mapping[str, str]) -> tuple[str, ...]:
+    entries = _list(given, "STUDIO_WEBHOOK_ALLOW")
+    for entry in entries:
+        if not (_is_network(entry) or _HOST_NAME.fullmatch(entry)):
+            expected = "Write host names, addresses and networks such as 10.1.0.0/16, with commas between"
+            raise InvalidEnvironmentError("STUDIO_WEBHOOK_ALLOW", f"{entry!r} is none of them", expected)
+    return entries
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True
+
+
+def _webhook_schedule(given: Mapping[str, str]) -> tuple[float, ...]:
+    entries = _list(given, "STUDIO_WEBHOOK_SCHEDULE")
+    for entry in entries:
+        if not re.fullmatch(r"[0-9]{1,7}(\.[0-9]{1,3})?", entry):
+            expected = "Write the seconds before each attempt with commas between, such as 0,5,300"
+            raise InvalidEnvironmentError("STUDIO_WEBHOOK_SCHEDULE", f"{entry!r} is not a number of seconds", expected)
+    return tuple(float(entry) for entry in entries) or _WEBHOOK_SCHEDULE
 
 
 def _node(given: Mapping[str, str]) -> str:

@@ -21,6 +21,8 @@ STUDIO_DATA, STUDIO_RUN = ENVIRONMENT.data, ENVIRONMENT.run
 STUDIO_STORE, STUDIO_ENVS = ENVIRONMENT.store, ENVIRONMENT.envs
 STUDIO_PLUGINS, STUDIO_NODE = ENVIRONMENT.plugins, ENVIRONMENT.node
 STUDIO_NODE_EXPIRY = ENVIRONMENT.node_expiry
+STUDIO_WEBHOOK_ALLOW, STUDIO_WEBHOOK_SCHEDULE = ENVIRONMENT.webhook_allow, ENVIRONMENT.webhook_schedule
+STUDIO_WEBHOOK_FAILURES = 20  # so many attempts in a row must have failed before a webhook is disabled
 STUDIO_VERSION = "1.0.0"
 REDIS_URL = ENVIRONMENT.redis_py_url
 
@@ -129,7 +131,15 @@ CELERY_BEAT_SCHEDULE = {  # each finds again what a lost message or a dead proce
     "releases": {"task": "plugins_app.tasks.releases_settle", "schedule": 30.0},
     "environments": {"task": "plugins_app.tasks.environments_resume", "schedule": 60.0},
     "executions": {"task": "plugins_app.tasks.executions_reap", "schedule": 10.0},
+    "webhooks": {"task": "plugins_app.tasks.webhooks_resume", "schedule": 10.0},
+    "records": {"task": "plugins_app.tasks.records_prune", "schedule": 3600.0},
     "nodes": {"task": "plugins_app.tasks.nodes_expire", "schedule": min(60.0, STUDIO_NODE_EXPIRY)},
+}
+CELERY_TASK_ROUTES = {"plugins_app.tasks.webhook_deliver": {"queue": "webhooks"}}  # for the courier alone
+# What concerns one machine's disk is for the workers of that machine.
+CELERY_TASK_ROUTES |= {
+    f"plugins_app.tasks.{task}": {"queue": f"node.{STUDIO_NODE}"}
+    for task in ("environment_install", "environments_resume", "package_share", "disk_resume", "disk_tidy")
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(STUDIO_RUN / "beat-schedule")
 

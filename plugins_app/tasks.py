@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from plugins_app.services import environments, executions, nodes, releases
+from plugins_app.services import deliveries, environments, events, executions, nodes, releases
 
-__all__ = ["environment_install", "environments_resume", "execution_run", "executions_reap", "nodes_expire", "releases_settle"]
+__all__ = [
+    "environment_install",
+    "environments_resume",
+    "execution_run",
+    "executions_reap",
+    "nodes_expire",
+    "records_prune",
+    "releases_settle",
+    "webhook_deliver",
+    "webhooks_resume",
+]
 
 
 @shared_task(name="plugins_app.tasks.execution_run")
@@ -45,3 +55,22 @@ def environments_resume() -> None:
 def releases_settle() -> None:
     """Finish the changes that nobody waited for."""
     releases.releases_settle()
+
+
+@shared_task(name="plugins_app.tasks.webhook_deliver")
+def webhook_deliver(delivery_id: str) -> None:
+    """Send one message of the outbox."""
+    deliveries.delivery_send(delivery_id=delivery_id)
+
+
+@shared_task(name="plugins_app.tasks.webhooks_resume")
+def webhooks_resume() -> None:
+    """Send what is due and was lost, or waited long."""
+    deliveries.deliveries_resume()
+
+
+@shared_task(name="plugins_app.tasks.records_prune")
+def records_prune() -> None:
+    """Forget old events and old messages."""
+    deliveries.deliveries_prune()
+    events.events_prune()

@@ -35,6 +35,14 @@ class Webhook(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    def wants(self, event: str, plugin_id: str) -> bool:
+        """Whether it is to be told of this event of this plugin."""
+        if self.plugins and plugin_id not in self.plugins:
+            return False
+        if not self.events:
+            return event != "execution_progress"
+        return any(event == name or (name.endswith(":*") and event.startswith(name[:-1])) for name in self.events)
+
 
 class WebhookDelivery(models.Model):
     """One message to one receiver, through all its attempts. The id is the message's `webhook-id`."""
@@ -59,6 +67,10 @@ class WebhookDelivery(models.Model):
     class Meta:
         ordering = ("-created_at",)
         verbose_name_plural = "webhook deliveries"
+        indexes = (
+            models.Index(fields=("webhook", "-created_at"), name="delivery_log"),
+            models.Index(fields=("created_at",), name="delivery_age"),
+        )
 
     def __str__(self) -> str:
         return f"{self.type} {self.status}"

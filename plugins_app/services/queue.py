@@ -13,7 +13,7 @@ from aichat.celery import app
 
 from .hints import redis_client
 
-__all__ = ["enqueue", "enqueue_on_commit", "tasks_waiting"]
+__all__ = ["enqueue", "enqueue_each_on_commit", "enqueue_on_commit", "tasks_waiting"]
 
 _log = logging.getLogger(__name__)
 
@@ -23,12 +23,19 @@ def enqueue_on_commit(task: str, *args: str) -> None:
     transaction.on_commit(partial(enqueue, task, *args))
 
 
-def enqueue(task: str, *args: str) -> None:
-    """Send a task now."""
+def enqueue_each_on_commit(task: str, ids: list[str], *, countdown: float | None = None) -> None:
+    """Send one task for each id once the rows are visible. Without Redis, one try is enough for all of them."""
+    transaction.on_commit(lambda: all(enqueue(task, one, countdown=countdown) for one in ids))
+
+
+def enqueue(task: str, *args: str, countdown: float | None = None) -> bool:
+    """Send a task now, to be run after so many seconds. False: beat will find what it was for."""
     try:
-        app.send_task(f"plugins_app.tasks.{task}", args=args, retry=False)
+        app.send_task(f"plugins_app.tasks.{task}", args=args, countdown=countdown, retry=False)
     except (OperationalError, OSError) as error:
         _log.warning("%s%s was not handed over, beat will: %s", task, args, error)
+        return False
+    return True
 
 
 def tasks_waiting() -> int:

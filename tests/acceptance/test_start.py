@@ -25,7 +25,7 @@ class Dice(ToolPlugin):
 
 
 def test_every_process_of_the_procfile_runs_and_says_that_it_is_well(studio: Studio) -> None:
-    assert set(studio.pids()) == {"redis", "web", "host", "worker", "beat"}
+    assert set(studio.pids()) == {"redis", "web", "host", "worker", "courier", "beat"}
     assert all(psutil.pid_exists(pid) for pid in studio.pids().values())
     health = studio.anonymous.get("/api/plugins/health")
     assert (health.status, health.json()["status"]) == (200, "ok")

@@ -27,7 +27,7 @@ def closed_connection(transactional_db: None) -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def no_hints(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("plugins_app.services.hints.redis_client", lambda: _Nobody())
-    monkeypatch.setattr("plugins_app.services.queue._send", lambda task, args: None)
+    monkeypatch.setattr("plugins_app.services.queue.enqueue", lambda task, *args, **_: True)
 
 
 class _Nobody:
@@ -105,7 +105,7 @@ def test_a_worker_that_lost_its_lease_writes_nothing(queued: Execution, monkeypa
 
 def test_what_was_never_begun_is_sent_again(queued: Execution, monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[tuple[str, ...]] = []
-    monkeypatch.setattr("plugins_app.services.queue._send", lambda task, args: sent.append(args))
+    monkeypatch.setattr("plugins_app.services.queue.enqueue", lambda task, *args: sent.append(args))
     Execution.objects.filter(id=queued.id).update(created_at=timezone.now() - timedelta(minutes=5))
     monkeypatch.setattr(executions, "tasks_waiting", lambda: 0)
     executions.executions_reap()
@@ -114,7 +114,7 @@ def test_what_was_never_begun_is_sent_again(queued: Execution, monkeypatch: pyte
 
 def test_what_still_waits_for_a_worker_is_not_sent_again(queued: Execution, monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[tuple[str, ...]] = []
-    monkeypatch.setattr("plugins_app.services.queue._send", lambda task, args: sent.append(args))
+    monkeypatch.setattr("plugins_app.services.queue.enqueue", lambda task, *args: sent.append(args))
     monkeypatch.setattr(executions, "tasks_waiting", lambda: 1)
     Execution.objects.filter(id=queued.id).update(created_at=timezone.now() - timedelta(minutes=5))
     executions.executions_reap()

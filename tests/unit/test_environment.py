@@ -109,3 +109,27 @@ def test_another_process_reads_the_same_from_what_is_handed_on() -> None:
     ):
         environment = read(**given)
         assert read_environment(environment.as_environ(), Path("/elsewhere")) == environment
+
+
+def test_webhooks_may_go_to_what_is_named() -> None:
+    environment = read(STUDIO_WEBHOOK_ALLOW="hooks.internal, 10.1.0.0/16 fd00::1", STUDIO_WEBHOOK_SCHEDULE="0, 0.5,300")
+    assert environment.webhook_allow == ("hooks.internal", "10.1.0.0/16", "fd00::1")
+    assert environment.webhook_schedule == (0, 0.5, 300)
+    assert read_environment(environment.as_environ(), ROOT) == environment
+    assert read().webhook_allow == () and len(read().webhook_schedule) == 10
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("STUDIO_WEBHOOK_ALLOW", "http://hooks.internal"),
+        ("STUDIO_WEBHOOK_ALLOW", "10.1.0.0/64"),
+        ("STUDIO_WEBHOOK_ALLOW", "*"),
+        ("STUDIO_WEBHOOK_SCHEDULE", "0,soon"),
+        ("STUDIO_WEBHOOK_SCHEDULE", "-1"),
+    ],
+)
+def test_what_webhooks_cannot_go_by_is_refused(variable: str, value: str) -> None:
+    with pytest.raises(InvalidEnvironmentError) as caught:
+        read(**{variable: value})
+    assert caught.value.variable == variable
