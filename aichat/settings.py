@@ -141,6 +141,11 @@ CELERY_TASK_ROUTES |= {
     f"plugins_app.tasks.{task}": {"queue": f"node.{STUDIO_NODE}"}
     for task in ("environment_install", "environments_resume", "package_share", "disk_resume", "disk_tidy")
 }
+# What concerns one machine's disk is for the workers of that machine.
+CELERY_TASK_ROUTES = {
+    f"plugins_app.tasks.{task}": {"queue": f"node.{STUDIO_NODE}"}
+    for task in ("environment_install", "environments_resume", "package_share", "disk_resume", "disk_tidy")
+}
 CELERY_BEAT_SCHEDULE_FILENAME = str(STUDIO_RUN / "beat-schedule")
 
 REST_FRAMEWORK = {

@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from plugins_app.models import Execution
+from plugins_app.models import Execution, PluginEnvironment
 from plugins_app.sdk import PluginType
 from plugins_app.states import STATE_CHOICES
 
@@ -163,6 +163,26 @@ class UISerializer(serializers.Serializer):
     config = serializers.DictField(help_text="the effective configuration without its secrets")
 
 
+class EnvironmentSerializer(serializers.Serializer):
+    """The Python packages of its own, on this node."""
+
+    status = serializers.ChoiceField(choices=PluginEnvironment.Status.choices)
+    fraction = serializers.FloatField(allow_null=True)
+    message = serializers.CharField(allow_blank=True)
+    error = serializers.CharField(allow_blank=True)
+    size_bytes = serializers.IntegerField(allow_null=True)
+
+
+class ChangeSerializer(serializers.Serializer):
+    """A change that is under way."""
+
+    generation = serializers.IntegerField()
+    cause = serializers.CharField()
+    by = serializers.CharField(allow_null=True)
+    at = serializers.DateTimeField()
+    state = serializers.ChoiceField(choices=("installing", "starting"))
+
+
 class LinksSerializer(serializers.Serializer):
     self = serializers.CharField()
 
@@ -192,6 +212,8 @@ class PluginSerializer(serializers.Serializer):
     last_error = PluginErrorSerializer(allow_null=True)
     usage = UsageSerializer()
     ui = UISerializer(allow_null=True)
+    environment = EnvironmentSerializer(allow_null=True)
+    change = ChangeSerializer(allow_null=True)
     links = LinksSerializer()
 
 

@@ -8,7 +8,10 @@ __all__ = ["PluginEnvironment"]
 
 
 class PluginEnvironment(models.Model):
-    """One environment on one node's disk, `STUDIO_ENVS/<key>`; plugins that ask for the same share it."""
+    """One environment on one node's disk, `STUDIO_ENVS/<key>`; plugins that ask for the same share it.
+
+    `lock` is exactly which packages it holds, with their hashes, once it was ready; other nodes install the same.
+    """
 
     class Status(models.TextChoices):
         PENDING = "pending", "pending"
@@ -20,6 +23,7 @@ class PluginEnvironment(models.Model):
     key = models.CharField(max_length=64)
     node = models.CharField(max_length=64)
     requirements = models.JSONField(default=dict)
+    lock = models.TextField(blank=True)
     status = models.CharField(max_length=16, choices=Status.choices, default=Status.PENDING)
     fraction = models.FloatField(null=True)
     message = models.CharField(max_length=500, blank=True)

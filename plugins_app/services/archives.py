@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, BinaryIO, Literal
+from typing import IO, Any, BinaryIO, Literal, cast
 
 from .errors import StudioError
 from .folders import FILE_LIMIT, FOLDER_LIMIT, IGNORED, walk
@@ -242,7 +242,7 @@ def _zip_link(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> str:
 
 
 def _tar_items(source: BinaryIO, size: int) -> Iterator[_Item]:
-    limited: Any = _Limited(gzip.GzipFile(fileobj=source))
+    limited: Any = _Limited(cast("IO[bytes]", gzip.GzipFile(fileobj=source)))
     # As a stream: it is read once, forwards, and no header can send us back.
     with tarfile.open(fileobj=limited, mode="r|", errorlevel=2) as archive:
         for member in archive:

@@ -22,7 +22,7 @@ from plugins_app.models import Plugin, PluginEnvironment, PluginInstance, Plugin
 
 from .connections import release_connection
 from .dependencies import dependencies_of
-from .environments import environment_key
+from .environments import environment_key, environment_problem, environment_row
 from .errors import StudioError
 from .events import event_record
 from .hints import DESIRED_CHANNEL, hint_on_commit
@@ -66,6 +66,7 @@ def release_ground(plugin: Plugin) -> Ground:
     """Where a change of the plugin, as it is now, would go back to. What serves is proven first: it may be new."""
     if plugin.desired is not None and plugin.desired_id != plugin.proven_id and _serves(plugin.desired):
         plugin.proven = plugin.desired
+        PluginRelease.objects.filter(id=plugin.desired_id, committed_at=None).update(committed_at=timezone.now())
     current = plugin.waiting or plugin.desired
     if current is not None and current.id != plugin.proven_id:
         return Ground(current.previous_config, current.previous_config_version, current.previous_granted)
@@ -183,23 +184,9 @@ def _seen_outcome(seen: PluginInstance | None, generation: int) -> Outcome:
 
 
 def _environment_outcome(release: PluginRelease) -> Outcome:
-    key = environment_key(release.version.metadata)
-    row = (
-        PluginEnvironment.objects.filter(
-            key=key, node=settings.STUDIO_NODE, status=PluginEnvironment.Status.FAILED
-        ).first()
-        if key
-        else None
-    )
-    if row is None:
-        return Outcome(settled=False)
-    error = {
-        "code": "environment_install_failed",
-        "detail": f"The Python packages of {release.plugin_id} cannot be installed: {row.error}",
-        "hint": "Correct the requirements, or the network and package index, and load it again.",
-        "recoverable": True,
-    }
-    return Outcome(settled=True, error=error, rejected=True)
+    row = environment_row(environment_key(release.version.metadata))
+    error = environment_problem(release.plugin_id, row)
+    return Outcome(settled=error is not None, error=error, rejected=error is not None)
 
 
 def releases_wait(changes: list[Change]) -> bool:
