@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from django.db.models import QuerySet
+
 from plugins_app.models import Plugin, PluginRelease, PluginVersion
 
 from .configs import effective, require_valid
@@ -22,10 +24,12 @@ from .secrets import reveal
 __all__ = [
     "Result",
     "User",
+    "all_plugins",
     "find_plugin",
     "is_same",
     "lock_plugins",
     "make_release",
+    "require_loadable",
     "unknown_plugin",
     "usable_version",
 ]
@@ -41,6 +45,7 @@ class Result:
     settled: bool
     old: dict[str, Any] = field(default_factory=dict)
     new: dict[str, Any] = field(default_factory=dict)
+    changes: list[dict[str, Any]] = field(default_factory=list)
 
 
 def find_plugin(plugin_id: str, *, force: bool = False) -> Plugin:
@@ -56,12 +61,19 @@ def unknown_plugin(plugin_id: str) -> StudioError:
     return StudioError("plugin_not_found", f"There is no plugin {plugin_id}.", hint=hint)
 
 
+def all_plugins() -> dict[str, Plugin]:
+    """Every plugin, with what is wanted of it."""
+    return _by_id(Plugin.objects.all())
+
+
 def lock_plugins() -> dict[str, Plugin]:
     """Every plugin, each locked: what depends on what must not change while it is looked at."""
-    rows = Plugin.objects.select_for_update(of=("self",)).select_related(
-        "version", "desired__version", "waiting__version", "proven"
-    )
-    return {plugin.id: plugin for plugin in rows.order_by("id")}
+    return _by_id(Plugin.objects.select_for_update(of=("self",)))
+
+
+def _by_id(rows: QuerySet[Plugin]) -> dict[str, Plugin]:
+    related = rows.select_related("version", "desired__version", "waiting__version", "proven")
+    return {plugin.id: plugin for plugin in related.order_by("id")}
 
 
 def usable_version(plugin: Plugin) -> PluginVersion:
@@ -91,6 +103,15 @@ def is_same(running: PluginRelease, version: PluginVersion, plugin: Plugin) -> b
         return False
 
 
+def require_loadable(plugin: Plugin, version: PluginVersion) -> dict[str, Any]:
+    """Check everything that can be checked without running the plugin; returns what it would be configured with."""
+    config = effective(version, plugin.config)
+    check_compat(plugin.id, version.metadata)
+    check_granted(plugin.id, version.metadata, plugin.granted)
+    require_valid(plugin.id, version, config)
+    return config
+
+
 def make_release(
     plugin: Plugin,
     version: PluginVersion,
@@ -101,14 +122,11 @@ def make_release(
     batch: UUID | None = None,
     explanation: list[dict[str, Any]] | None = None,
 ) -> Change:
-    """Check everything that can be checked without running the plugin, then make the next generation.
+    """Check what can be checked, then make the next generation.
 
     What belongs to one change set has the same `batch`: it is taken back together.
     """
-    config = effective(version, plugin.config)
-    check_compat(plugin.id, version.metadata)
-    check_granted(plugin.id, version.metadata, plugin.granted)
-    require_valid(plugin.id, version, config)
+    config = require_loadable(plugin, version)
     granted = [p for p in permissions_asked(version.metadata) if p in plugin.granted]
     release = release_create(
         plugin=plugin,

@@ -28,7 +28,6 @@ __all__ = [
     "dependency_problems",
     "dependents_of",
     "fits",
-    "load_order",
     "loaded_versions",
 ]
 
@@ -171,56 +170,6 @@ def check_compat(plugin_id: str, metadata: Mapping[str, Any]) -> None:
             f"{plugin_id} {problem}.",
             hint="Use a version of the plugin that is made for this studio, or update the studio.",
         )
-
-
-def load_order(plugin_id: str, plugins: Mapping[str, Plugin]) -> list[str]:
-    """The plugin and everything it needs, needed ones first. Raises the dependency_* errors."""
-    graph: dict[str, set[str]] = {}
-    todo = [plugin_id]
-    while todo:
-        current = todo.pop()
-        if current in graph:
-            continue
-        needed = [d for d in dependencies_of(_metadata(plugins[current])) if _is_needed(current, d, plugins)]
-        graph[current] = {d.plugin_id for d in needed}
-        todo += graph[current]
-    try:
-        return list(TopologicalSorter(graph).static_order())
-    except CycleError as error:
-        path = " -> ".join(reversed(error.args[1]))
-        detail = f"{plugin_id} cannot be loaded, because its dependencies form a circle: {path}."
-        raise StudioError("dependency_cycle", detail, hint="Make one of them optional, or remove it.") from error
-
-
-def _metadata(plugin: Plugin) -> dict[str, Any]:
-    """What runs, for a loaded plugin; what would, for another one."""
-    return plugin.desired.version.metadata if plugin.desired else plugin.metadata
-
-
-def _is_needed(plugin_id: str, dependency: Dependency, plugins: Mapping[str, Plugin]) -> bool:
-    found = plugins.get(dependency.plugin_id)
-    usable = found is not None and found.version is not None and (found.desired_id or not found.missing)
-    if not usable:
-        if dependency.optional:
-            return False
-        wanted = f"{dependency.plugin_id} {dependency.range}".strip()
-        raise StudioError(
-            "dependency_missing",
-            f"{plugin_id} depends on {wanted}, which is not there.",
-            hint=f"Put {dependency.plugin_id} into the plugins folder.",
-            errors=[{"pointer": "", "message": f"{wanted} is missing"}],
-        )
-    assert found is not None
-    version = str(_metadata(found).get("version"))
-    if not fits(version, dependency.range):
-        if dependency.optional and not found.desired_id:
-            return False
-        raise StudioError(
-            "dependency_incompatible",
-            f"{plugin_id} depends on {dependency.plugin_id} {dependency.range}, but {version} is there.",
-            hint=f"Use a version of {dependency.plugin_id} that lies in {dependency.range}.",
-        )
-    return not dependency.optional
 
 
 def loaded_versions(plugin: Plugin) -> list[PluginVersion]:

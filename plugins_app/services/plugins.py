@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID, uuid4
 
-from django.conf import settings
 from django.db import transaction
 
-from plugins_app.models import Plugin, PluginRelease, PluginState, PluginVersion
+from plugins_app.models import Plugin, PluginRelease, PluginVersion
 
 from .changes import Result, User, find_plugin, is_same, lock_plugins, make_release, unknown_plugin, usable_version
 from .configs import operator_config
-from .dependencies import dependents_of, load_order
+from .dependencies import dependents_of
 from .errors import StudioError
 from .hints import DESIRED_CHANNEL, hint_on_commit
 from .permissions import permissions_asked
-from .releases import Change, release_ground, releases_promote, releases_wait, unload_wait
+from .planning import (
+    Plan,
+    Step,
+    because_of,
+    decide,
+    dependents_error,
+    has_failed,
+    not_loaded,
+    unload_rows,
+    version_to_load,
+)
+from .releases import Change, Ground, release_ground, releases_promote, releases_wait, unload_wait
 
 __all__ = ["plugin_load", "plugin_permissions_grant", "plugin_reload", "plugin_unload"]
 
@@ -28,64 +40,92 @@ def plugin_load(
     user: User = None,
     grant: Iterable[str] | None = None,
     wait: bool = True,
+    digest: str | None = None,
+    cause: str | None = None,
 ) -> Result:
     """Load a plugin and what it depends on; a loaded one whose configuration changed is swapped to it.
+
+    With `digest` exactly that version is loaded, or swapped to; at least eight characters of it.
 
     Raises:
         StudioError: why it is not loaded; nothing has changed then.
     """
     find_plugin(plugin_id)
-    changes = _start_load(plugin_id, config, list(grant or []), user)
-    settled = releases_wait(changes) if wait else not changes
-    return Result(plugin_id, settled)
+    work = _start_load(plugin_id, config, list(grant or []), digest, _Work(user, cause))
+    return work.finish(plugin_id, wait)
+
+
+@dataclass
+class _Work:
+    """What one change makes, all of one batch: it is taken back as a whole."""
+
+    user: User
+    cause: str | None = None
+    batch: UUID = field(default_factory=uuid4)
+    changes: list[Change] = field(default_factory=list)
+    needed: list[Change] = field(default_factory=list)
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    old: dict[str, Any] = field(default_factory=dict)
+    new: dict[str, Any] = field(default_factory=dict)
+
+    def carry_out(self, plan: Plan, plugin: Plugin, ground: Ground, cause: str) -> None:
+        """Make the releases of a plan, needed plugins first; what is under way already is waited for."""
+        self.rows, self.new = plan.rows(), self.old
+        for step in plan.steps:
+            is_target = step.plugin is plugin
+            if step.action == "keep":
+                self._wait_for(step.plugin, is_target or step.plugin.id in plan.required)
+            elif is_target:
+                change = self._make(step, plan, ground, self.cause or cause)
+                self.new = {"generation": change.generation, "digest": step.version.digest}
+            else:
+                self._take_along(plugin.id, step, plan)
+        releases_promote()
+
+    def _make(self, step: Step, plan: Plan, ground: Ground, cause: str) -> Change:
+        facts: dict[str, Any] = {"batch": self.batch, "explanation": plan.explanation}
+        change = make_release(step.plugin, step.version, cause, self.user, ground, **facts)
+        self.changes.append(change)
+        return change
+
+    def _take_along(self, plugin_id: str, step: Step, plan: Plan) -> None:
+        cause = "load" if step.action == "load" else "dependency"
+        try:
+            self._make(step, plan, release_ground(step.plugin), cause)
+        except StudioError as error:
+            raise because_of(plugin_id, step, error) from error
+
+    def _wait_for(self, plugin: Plugin, needed: bool) -> None:
+        """A load that somebody else has just asked for is waited for, not asked for again."""
+        current = plugin.waiting or plugin.desired
+        if needed and current is not None and current.id != plugin.proven_id:
+            self.needed.append(Change(plugin.id, current.generation))
+
+    def finish(self, plugin_id: str, wait: bool) -> Result:
+        """Wait for what was made, and say what became of it."""
+        settled = releases_wait(self.changes, self.needed) if wait else not (self.changes or self.needed)
+        return Result(plugin_id, settled, old=self.old, new=self.new, changes=self.rows)
 
 
 @transaction.atomic
-def _start_load(plugin_id: str, config: Mapping[str, Any] | None, grant: list[str], user: User) -> list[Change]:
+def _start_load(
+    plugin_id: str, config: Mapping[str, Any] | None, grant: list[str], digest: str | None, work: _Work
+) -> _Work:
     """Make every release the load needs, or raise and make none."""
     plugins = lock_plugins()
-    changes: list[Change] = []
-    for current in load_order(plugin_id, plugins):
-        own = current == plugin_id
-        try:
-            change = _load_one(plugins[current], config if own else None, grant if own else [], user)
-        except StudioError as error:
-            raise error if own else _because_of(plugin_id, current, error) from error
-        changes += [change] if change else []
-    releases_promote()
-    return changes
-
-
-def _because_of(plugin_id: str, dependency: str, error: StudioError) -> StudioError:
-    detail = f"{plugin_id} depends on {dependency}, which cannot be loaded: {error.detail}"
-    extra = {"dependency": dependency, "cause": error.code}
-    return StudioError("dependency_failed", detail, hint=error.hint, extra=extra)
-
-
-def _load_one(plugin: Plugin, config: Mapping[str, Any] | None, grant: list[str], user: User) -> Change | None:
+    plugin = plugins[plugin_id]
     running = plugin.waiting or plugin.desired
-    version = running.version if running else usable_version(plugin)
+    version = version_to_load(plugin, digest)
     ground = release_ground(plugin)
     if config is not None:
         plugin.config = operator_config(plugin, version, config, keep=True)
     _grant(plugin, version, grant)
-    if running and is_same(running, version, plugin) and not _failed(plugin):
-        return _under_way(plugin)
-    return make_release(plugin, version, "load" if not running else "config", user, ground)
-
-
-def _failed(plugin: Plugin) -> bool:
-    """Whether it was serving and is not any more: loading it again then means to try again."""
-    here = plugin.instances.filter(node=settings.STUDIO_NODE, state=PluginState.ERROR, generation=None)
-    return plugin.desired_id is not None and plugin.desired_id == plugin.proven_id and here.exists()
-
-
-def _under_way(plugin: Plugin) -> Change | None:
-    """A load that somebody else has just asked for is waited for, not asked for again."""
-    current = plugin.waiting or plugin.desired
-    if current is None or current.id == plugin.proven_id:
-        return None
-    return Change(plugin.id, current.generation)
+    runs = running is not None and running.version_id == version.id
+    same = running is not None and runs and is_same(running, version, plugin)
+    work.old = _facts(running)
+    plan = decide(plugin, version, plugins, changes=not same or has_failed(plugin))
+    work.carry_out(plan, plugin, ground, "load" if running is None else ("config" if runs else "reload"))
+    return work
 
 
 def _grant(plugin: Plugin, version: PluginVersion, grant: Iterable[str]) -> None:
@@ -103,30 +143,25 @@ def plugin_unload(*, plugin_id: str, cascade: bool = False, user: User = None, w
     Raises:
         StudioError: `dependents_loaded`, naming them, unless `cascade` unloads them first.
     """
-    order = _start_unload(plugin_id, cascade)
-    return Result(plugin_id, unload_wait(order) if wait and order else not order)
+    order, rows = _start_unload(plugin_id, cascade)
+    return Result(plugin_id, unload_wait(order) if wait and order else not order, changes=rows)
 
 
 @transaction.atomic
-def _start_unload(plugin_id: str, cascade: bool) -> list[str]:
+def _start_unload(plugin_id: str, cascade: bool) -> tuple[list[str], list[dict[str, Any]]]:
     plugins = lock_plugins()
     if plugin_id not in plugins or plugins[plugin_id].is_removed:
         raise unknown_plugin(plugin_id)
     if not (plugins[plugin_id].desired_id or plugins[plugin_id].waiting_id):
-        return []
+        return [], []
     dependents = dependents_of(plugin_id, plugins)
     if dependents and not cascade:
-        names = ", ".join(dependents)
-        raise StudioError(
-            "dependents_loaded",
-            f"{names} depend(s) on {plugin_id} and would stop working.",
-            hint='Unload them first, or unload with "cascade": true.',
-            extra={"dependents": dependents},
-        )
+        raise dependents_error(plugin_id, dependents)
     order = [*dependents, plugin_id]
-    for current in order:
-        _want_nothing(plugins[current])
-    return order
+    rows = unload_rows(order, plugins)
+    for name in order:
+        _want_nothing(plugins[name])
+    return order, rows
 
 
 def _want_nothing(plugin: Plugin) -> None:
@@ -138,51 +173,35 @@ def _want_nothing(plugin: Plugin) -> None:
 def plugin_reload(*, plugin_id: str, user: User = None, wait: bool = True) -> Result:
     """Take the folder as it is now and swap to it: a new generation even when nothing changed.
 
+    What its new version needs is loaded, and loaded plugins that only fit to the old one are swapped as well.
+
     Raises:
         StudioError: why not; the old generation is still serving.
     """
     find_plugin(plugin_id, force=True)
-    change, old = _start_reload(plugin_id, user)
-    settled = releases_wait([change]) if wait else False
-    return Result(plugin_id, settled, old=old, new=_release_facts(plugin_id, change.generation))
+    return _start_reload(plugin_id, _Work(user)).finish(plugin_id, wait)
 
 
 @transaction.atomic
-def _start_reload(plugin_id: str, user: User) -> tuple[Change, dict[str, Any]]:
+def _start_reload(plugin_id: str, work: _Work) -> _Work:
     plugins = lock_plugins()
     plugin = plugins[plugin_id]
     running = plugin.desired or plugin.waiting
     if running is None:
-        raise StudioError("not_loaded", f"{plugin_id} is not loaded.", hint="Load it first.")
-    old = {"generation": running.generation, "digest": running.version.digest}
+        raise not_loaded(plugin_id)
+    work.old = _facts(running)
     try:
-        version = usable_version(plugin)
-        _check_still_fits(plugin_id, version, plugins)
-        change = make_release(plugin, version, "reload", user, release_ground(plugin))
+        ground = release_ground(plugin)
+        plan = decide(plugin, usable_version(plugin), plugins, changes=True)
+        work.carry_out(plan, plugin, ground, "reload")
     except StudioError as error:
         error.detail += f" Generation {running.generation} goes on serving." if plugin.desired else ""
         raise
-    releases_promote()
-    return change, old
+    return work
 
 
-def _check_still_fits(plugin_id: str, version: PluginVersion, plugins: dict[str, Plugin]) -> None:
-    """The new version's dependencies must be loaded already: a reload loads nothing else."""
-    plugin = plugins[plugin_id]
-    desired, plugin.desired = plugin.desired, None  # so that the new metadata counts
-    try:
-        needed = [name for name in load_order(plugin_id, plugins) if name != plugin_id]
-    finally:
-        plugin.desired = desired
-    missing = [name for name in needed if not plugins[name].desired_id]
-    if missing:
-        detail = f"{plugin_id} {version.metadata.get('version')} depends on {', '.join(missing)}: not loaded."
-        raise StudioError("dependency_missing", detail, hint=f"Load {', '.join(missing)} first.")
-
-
-def _release_facts(plugin_id: str, generation: int) -> dict[str, Any]:
-    release = PluginRelease.objects.select_related("version").get(plugin_id=plugin_id, generation=generation)
-    return {"generation": generation, "digest": release.version.digest}
+def _facts(release: PluginRelease | None) -> dict[str, Any]:
+    return {"generation": release.generation, "digest": release.version.digest} if release else {}
 
 
 @transaction.atomic

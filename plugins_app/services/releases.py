@@ -9,6 +9,7 @@ Releases of one batch were asked for together, and go back together.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -130,18 +131,21 @@ def _waiting() -> list[Plugin]:
 
 
 def _may_start(plugin: Plugin) -> bool:
-    assert plugin.waiting is not None
-    metadata = plugin.waiting.version.metadata
-    key = environment_key(metadata)
-    if (
-        key
-        and not PluginEnvironment.objects.filter(
-            key=key, node=settings.STUDIO_NODE, status=PluginEnvironment.Status.READY
-        ).exists()
-    ):
+    """A batch starts together: half of it may not fit to what runs."""
+    release = plugin.waiting
+    assert release is not None
+    batch = Q(waiting__batch=release.batch) if release.batch else Q(id=plugin.id)
+    together = Plugin.objects.filter(batch, waiting__isnull=False).select_related("waiting__version")
+    if not all(_has_environment(each.waiting) for each in together if each.waiting is not None):
         return False
-    needed = [d.plugin_id for d in dependencies_of(metadata) if not d.optional]
+    needed = [d.plugin_id for d in dependencies_of(release.version.metadata) if not d.optional]
     return not Plugin.objects.filter(id__in=needed, desired__isnull=True).exists()
+
+
+def _has_environment(release: PluginRelease) -> bool:
+    key, ready = environment_key(release.version.metadata), PluginEnvironment.Status.READY
+    here = PluginEnvironment.objects.filter(key=key, node=settings.STUDIO_NODE, status=ready)
+    return key is None or here.exists()
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,27 +193,35 @@ def _environment_outcome(release: PluginRelease) -> Outcome:
     return Outcome(settled=error is not None, error=error, rejected=error is not None)
 
 
-def releases_wait(changes: list[Change]) -> bool:
+def releases_wait(changes: list[Change], needed: Sequence[Change] = ()) -> bool:
     """Wait until each of them serves; False when the time is up first (the change goes on by itself).
 
+    `needed` are somebody else's changes that these depend on: waited for as well, but not taken back.
+
     Raises:
-        StudioError: one failed; all of them have been taken back.
+        StudioError: one failed; all of `changes` have been taken back.
     """
     deadline, pause = time.monotonic() + WAIT_SECONDS, _FIRST_PAUSE
-    left = list(changes)
-    while left:
-        outcome = release_outcome(plugin_id=left[0].plugin_id, generation=left[0].generation)
-        if outcome.error is not None:
-            _give_up(changes, left[0], outcome.error)
-        if outcome.settled:
-            left.pop(0)
-        elif time.monotonic() >= deadline:
+    left = [*needed, *changes]
+    while left := _unsettled(left, changes):
+        if time.monotonic() >= deadline:
             return False
-        else:
-            release_connection()
-            time.sleep(pause)  # the host answers through the database; nothing else can be waited on
-            pause = min(pause * 1.5, _LONGEST_PAUSE)
+        release_connection()
+        time.sleep(pause)  # the host answers through the database; nothing else can be waited on
+        pause = min(pause * 1.5, _LONGEST_PAUSE)
     return True
+
+
+def _unsettled(left: list[Change], changes: list[Change]) -> list[Change]:
+    """Those that are still under way; the first failure ends it for all."""
+    still = []
+    for change in left:
+        outcome = release_outcome(plugin_id=change.plugin_id, generation=change.generation)
+        if outcome.error is not None:
+            _give_up(changes, change, outcome.error)
+        if not outcome.settled:
+            still.append(change)
+    return still
 
 
 def _serves(release: PluginRelease) -> bool:
