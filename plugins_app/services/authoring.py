@@ -79,6 +79,7 @@ class Saves:
 
     def begin(self) -> None:
         """Take in what was saved while nobody watched; only what is loaded is worth a word."""
+        _warm_up()
         root = Path(settings.STUDIO_PLUGINS)
         self._take(_Batch([folder.name for folder in root.iterdir() if folder.is_dir()], time.time(), first=True))
 
@@ -164,6 +165,13 @@ class Saves:
         """A start that takes long, because packages are installed first perhaps, is told of when it is over."""
         while self._newest[change.plugin_id] is batch and not releases_wait([change]):
             pass
+
+
+def _warm_up() -> None:
+    """The first save must not wait for what checking a configuration's schema imports and compiles."""
+    from jsonschema import Draft202012Validator
+
+    Draft202012Validator.check_schema({"type": "object", "properties": {"a": {"type": "string", "default": ""}}})
 
 
 def _looks(folder: Path) -> str:

@@ -1,4 +1,4 @@
-"""`python -m tests.bench [calls] [studio]`: run the benches and print their tables."""
+"""`python -m tests.bench [calls] [studio] [scale] [watch]`: run the benches and print their tables."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import sys
 
 import psutil
 
-from tests.bench import calls, studio
+from tests.bench import calls, scale, studio, watch
 
-BENCHES = {"calls": calls.run, "studio": studio.run}
+BENCHES = {"calls": calls.run, "studio": studio.run, "scale": scale.run, "watch": watch.run}
 
 
 def main() -> None:
