@@ -10,7 +10,8 @@ COMPILE := $(VENV)/uv pip compile --quiet --universal --python-version 3.11 --ge
 	--custom-compile-command "make lock"
 
 help: ## Show this
-	@echo "make run     set everything up and serve the studio (PORT, STUDIO_DATA, REDIS_URL, DATABASE_URL change it)"
+	@echo "make run     set everything up and serve the studio (PORT, STUDIO_DATA, REDIS_URL, DATABASE_URL change it;"
+	@echo "             DEV=1: plugins are swapped when they are saved)"
 	@echo "make test    set everything up and run every check and test"
 	@echo "make bench   measure; see docs/benchmarks.md"
 	@echo "make soak    the tests that run for minutes"
