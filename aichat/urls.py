@@ -26,6 +26,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("favicon.ico", RedirectView.as_view(url=f"{settings.STATIC_URL}favicon.svg")),  # the admin names no icon
     re_path(r"^docs/errors/?$", errors_page),
-    re_path(r"^(?:plugins|login)?/?$", page),
-    re_path(r"^c/(?P<conversation_id>[^/]+)/?$", page),
+    re_path(r"^(?:plugins|webhooks|system|login)?/?$", page),
+    re_path(r"^(?:c|plugins|webhooks)/[^/]+/?$", page),
+    re_path(r"^plugins/[^/]+/[a-z]+/?$", page),
 ]

@@ -45,7 +45,13 @@ def test_a_digest_that_was_never_released_is_not_served(studio: Studio, entry: s
     assert studio.anonymous.get("/".join([*parts[:3], "0" * 64, *parts[4:]])).status == 404
 
 
-@pytest.mark.parametrize("path", ["/", "/plugins", "/plugins/", "/login", "/c/some-conversation"])
+_PAGES = [
+    *("/", "/plugins", "/plugins/", "/login", "/system", "/webhooks"),
+    *("/c/some-conversation", "/plugins/some-plugin", "/plugins/some-plugin/versions", "/webhooks/some-id"),
+]
+
+
+@pytest.mark.parametrize("path", _PAGES)
 def test_the_page_is_there_whatever_the_path(studio: Studio, path: str) -> None:
     answer = studio.anonymous.get(path)
     assert answer.status in (200, 503) and "<html" in answer.text.lower()

@@ -58,9 +58,14 @@ export async function request(path: string, call: Call = {}): Promise<Response> 
     throw new ApiError(UNREACHABLE);
   });
   if (response.ok) return response;
-  const error = new ApiError(await problemOf(response));
-  if (error.status === 401) onSignedOut();
-  throw error;
+  const text = await response.text().catch(() => "");
+  throw refusal(response.status, response.statusText, text);
+}
+
+/** The error for an answer that is none; somebody who is signed out is shown the door. */
+export function refusal(status: number, statusText: string, text: string): ApiError {
+  if (status === 401) onSignedOut();
+  return new ApiError(status === 0 ? UNREACHABLE : problemOf(status, statusText, text));
 }
 
 export async function ask<T>(path: string, call: Call = {}): Promise<Answer<T>> {
@@ -100,15 +105,19 @@ export function cookie(name: string): string {
   return found ? decodeURIComponent(found.slice(name.length + 1)) : "";
 }
 
-async function problemOf(response: Response): Promise<Problem> {
-  const { status } = response;
-  const text = await response.text().catch(() => "");
+function problemOf(status: number, statusText: string, text: string): Problem {
   const code = `http_${status}`;
   try {
     const body = JSON.parse(text) as Partial<Problem>;
     return { code, title: `The studio answered ${status}`, ...body, status };
   } catch {
     const detail = `The studio answered ${status} and gave no reason.`;
-    return { code, title: response.statusText || detail, detail, status };
+    return { code, title: statusText || detail, detail, status };
   }
+}
+
+/** The server may stand behind a proxy and think it has another name: only path and query count. */
+export function relative(url: string): string {
+  const { pathname, search } = new URL(url, location.href);
+  return pathname + search;
 }

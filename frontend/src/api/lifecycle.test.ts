@@ -48,6 +48,12 @@ afterEach(() => {
 
 const last = () => FakeSource.made.at(-1) as FakeSource;
 
+test("events that the server no longer has are made up for by a look at everything", () => {
+  FakeSource.made[0]?.say("gap", { last_event_id: 3, oldest: 9 });
+  expect(onOpen).toHaveBeenCalledTimes(1);
+  expect(onEvent).not.toHaveBeenCalled();
+});
+
 test("events come with their name and the plugin they are about", () => {
   last().say("plugin_loaded", { plugin_id: "calc", generation: 2 });
   expect(onEvent).toHaveBeenCalledWith({ event: "plugin_loaded", plugin_id: "calc", generation: 2 });

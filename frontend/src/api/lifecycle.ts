@@ -44,6 +44,7 @@ export function followLifecycle({ onEvent, onOpen }: LifecycleListeners): Undo {
       timer = setTimeout(open, wait);
       wait = Math.min(wait * 2, LONGEST_WAIT_MS);
     };
+    source.addEventListener("gap", onOpen);
     for (const name of EVENTS) {
       source.addEventListener(name, ({ data }: MessageEvent<string>) => {
         onEvent({ event: name, ...(JSON.parse(data) as object) } as LifecycleEvent);

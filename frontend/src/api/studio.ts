@@ -1,5 +1,6 @@
 /** Every call the page makes to the server, one function each. */
-import { type Answer, ApiError, ask, type Call, get, request } from "./http";
+import { ask, type Call, get, relative, request } from "./http";
+import { pluginUrl, settle } from "./settling";
 import { serverEvents } from "./sse";
 import type {
   ChatRequest,
@@ -11,6 +12,7 @@ import type {
   Page,
   Person,
   Plugin,
+  Reloaded,
 } from "./types";
 
 export interface LoadOptions {
@@ -60,12 +62,10 @@ export const loadPlugin = (plugin_id: string, { config, grant }: LoadOptions = {
 export const unloadPlugin = (id: string, cascade = false) =>
   settle(ask<Plugin>(`${pluginUrl(id)}/unload`, { method: "POST", body: cascade ? { cascade } : {} }), id);
 export const reloadPlugin = (id: string) =>
-  settle(ask<Plugin>(`${pluginUrl(id)}/reload`, { method: "POST", body: {} }), id);
+  settle(ask<Reloaded>(`${pluginUrl(id)}/reload`, { method: "POST", body: {} }), id);
 export const configurePlugin = (id: string, config: ConfigValues) =>
   settle(ask<Plugin>(`${pluginUrl(id)}/config`, { method: "PUT", body: { config } }), id);
 export const discoverPlugins = () => ask<unknown>("/api/plugins/discover", { method: "POST", body: {} });
-
-const pluginUrl = (id: string) => `/api/plugins/${encodeURIComponent(id)}`;
 
 /** Sends a message and gives the answer's events as they come. */
 export function chat(
@@ -92,7 +92,7 @@ async function* streamed(path: string, call: Call): AsyncGenerator<ChatStreamEve
   }
 }
 
-async function all<T>(path: string, signal?: AbortSignal): Promise<readonly T[]> {
+export async function all<T>(path: string, signal?: AbortSignal): Promise<readonly T[]> {
   const found: T[] = [];
   let next: string | null = path;
   while (next) {
@@ -101,33 +101,4 @@ async function all<T>(path: string, signal?: AbortSignal): Promise<readonly T[]>
     next = page.next && relative(page.next);
   }
   return found;
-}
-
-/** The server may stand behind a proxy and think it has another name: only path and query count. */
-function relative(url: string): string {
-  const { pathname, search } = new URL(url, location.href);
-  return pathname + search;
-}
-
-const UNSETTLED = new Set(["installing", "loading", "draining"]);
-const POLL_MS = 700;
-const PATIENCE_MS = 180_000;
-
-/** A 202 means "not settled yet": asks its Location until the plugin's state stands still. */
-async function settle(call: Promise<Answer<Plugin>>, id: string): Promise<Plugin> {
-  const { data, status, location } = await call;
-  if (status !== 202) return data;
-  const until = Date.now() + PATIENCE_MS;
-  while (Date.now() < until) {
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-    const now = await get<Plugin>(location ? relative(location) : pluginUrl(id));
-    if (!UNSETTLED.has(now.state)) return settled(now);
-  }
-  return plugin(id);
-}
-
-function settled(now: Plugin): Plugin {
-  if (now.state !== "error" && now.state !== "blocked") return now;
-  const { code = now.state, title = "It did not load", detail = "" } = now.last_error ?? {};
-  throw new ApiError({ code, title, detail, status: 502 });
 }

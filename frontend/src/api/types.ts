@@ -4,6 +4,15 @@
  */
 import type { ChatEvents, TokenUsage } from "@/plugins/types";
 import type { components } from "./schema";
+import type {
+  ChangeUnderWay,
+  Demand,
+  Dependency,
+  EnvironmentProgress,
+  PlannedChange,
+  Reason,
+  Soak,
+} from "./shapes";
 
 type Schemas = components["schemas"];
 
@@ -21,6 +30,9 @@ export type Problem = Omit<Schemas["Problem"], "type" | "detail"> & {
   readonly detail?: string;
   /** A 409 of unload names who is in the way. */
   readonly dependents?: readonly string[];
+  /** A circle of plugins, or the way to the one that is missing. */
+  readonly path?: readonly string[];
+  readonly explanation?: readonly Reason[];
 };
 
 export type FieldError = Schemas["FieldError"];
@@ -56,11 +68,45 @@ export interface JsonSchema {
 /** Its `config` is for the page: without secrets, and for people who may not see the plugin's own. */
 export type PluginUI = Schemas["UI"];
 
-export type Plugin = Omit<Schemas["Plugin"], "config" | "config_schema" | "ui"> & {
-  /** Only for operators; secrets are masked. */
-  readonly config?: ConfigValues;
-  readonly config_schema?: JsonSchema;
-  readonly ui: PluginUI | null;
+/** A plugin on one node. */
+export type PluginNode = Schemas["Node"] & {
+  readonly away?: boolean;
+  readonly committed?: number | null;
+  readonly message?: string;
+};
+
+type Retyped = "config" | "config_schema" | "ui" | "nodes" | "dependencies";
+
+export type Plugin = Omit<Schemas["Plugin"], Retyped | keyof UnderWay> &
+  UnderWay & {
+    /** Only for operators; secrets are masked. */
+    readonly config?: ConfigValues;
+    readonly config_schema?: JsonSchema;
+    readonly ui: PluginUI | null;
+    readonly nodes: readonly PluginNode[];
+    readonly dependencies: readonly Dependency[];
+    readonly required_by?: readonly Demand[];
+    readonly config_version?: number;
+  };
+
+/** What goes on with a plugin at this moment. */
+interface UnderWay {
+  readonly environment?: EnvironmentProgress | null;
+  readonly change?: ChangeUnderWay | null;
+  readonly soak?: Soak | null;
+  /** Why it takes long. */
+  readonly message?: string;
+}
+
+interface Generation {
+  readonly generation: number;
+  readonly digest: string;
+}
+
+export type Reloaded = Plugin & {
+  readonly old: Generation | null;
+  readonly new: Generation;
+  readonly changes?: readonly PlannedChange[];
 };
 
 export type Model = Schemas["ChatModel"];
@@ -111,6 +157,7 @@ export type ChatStreamEvent = {
 }[keyof ChatEvents];
 
 export interface LifecycleEvent {
+  readonly id?: number;
   readonly event: string;
   readonly plugin_id: string;
   readonly at?: string;

@@ -4,15 +4,14 @@ import { Redirect, useLocation, useSearchParams } from "wouter";
 import { whenSignedOut } from "@/api/http";
 import { followLifecycle } from "@/api/lifecycle";
 import type { Person } from "@/api/types";
-import { ChatPage } from "@/chat/ChatPage";
 import { LoginPage } from "@/pages/LoginPage";
-import { PluginsPage } from "@/pages/PluginsPage";
 import { pluginManager } from "@/plugins/instance";
 import { Problem, Splash } from "@/ui/states";
 import { startTheme, theme } from "@/ui/theme";
 import { Toasts } from "@/ui/toasts";
 import { commitDeletions } from "./deletions";
 import { useMe, usePluginList } from "./queries";
+import { pageAt } from "./routes";
 import { Shell } from "./Shell";
 import { hearLifecycle, keys, queryClient, refreshPlugins, showRemotePlugins } from "./wiring";
 
@@ -47,20 +46,7 @@ function Gate() {
 
 function Studio({ person, path }: { person: Person; path: string }) {
   useLivePlugins();
-  const id = /^\/c\/([^/]+)\/?$/.exec(path)?.[1];
-  const page = path === "/plugins" ? <PluginsPage person={person} /> : <ChatPage id={id} />;
-  return <Shell person={person}>{path === "/" || path === "/plugins" || id ? page : <Lost />}</Shell>;
-}
-
-function Lost() {
-  return (
-    <main className="page">
-      <h1>There is nothing here</h1>
-      <p>
-        The address may be old. <a href="/">Go to the chat</a>
-      </p>
-    </main>
-  );
+  return <Shell person={person}>{pageAt(path, person)}</Shell>;
 }
 
 /** Keeps the page's UI plugins, and its lists, in step with the server. */

@@ -1,4 +1,4 @@
-import { Cpu, MessageSquare, MessageSquarePlus, Moon, Puzzle, Settings } from "lucide-react";
+import { Cpu, MessageSquare, MessageSquarePlus, Moon, Puzzle, Server, Settings, Webhook } from "lucide-react";
 import { type KeyboardEvent, type ReactNode, useId, useState } from "react";
 import { useLocation } from "wouter";
 import type { Person } from "@/api/types";
@@ -117,6 +117,22 @@ function useCommands(person: Person): readonly CommandItem[] {
       run: () => Overlay.open("settings"),
     },
   ];
+  const managing: CommandItem[] = [
+    {
+      id: "webhooks",
+      label: "Webhooks",
+      kind: "Go to",
+      icon: <Webhook size={16} />,
+      run: () => navigate("/webhooks"),
+    },
+    {
+      id: "system",
+      label: "System: health and nodes",
+      kind: "Go to",
+      icon: <Server size={16} />,
+      run: () => navigate("/system"),
+    },
+  ];
   const byModel = models.map((model) => ({
     id: `model:${model.id}`,
     label: `Use ${model.name}`,
@@ -133,7 +149,7 @@ function useCommands(person: Person): readonly CommandItem[] {
       icon: <MessageSquare size={16} />,
       run: () => navigate(`/c/${id}`),
     }));
-  return [...own, ...byModel, ...byChat];
+  return [...own, ...(person.is_operator ? managing : []), ...byModel, ...byChat];
 }
 
 function search(commands: readonly CommandItem[], query: string): readonly CommandItem[] {

@@ -1,4 +1,15 @@
-import { Command, LogOut, Menu, MessageSquarePlus, Puzzle, Search, Settings, X } from "lucide-react";
+import {
+  Command,
+  LogOut,
+  Menu,
+  MessageSquarePlus,
+  Puzzle,
+  Search,
+  Server,
+  Settings,
+  Webhook,
+  X,
+} from "lucide-react";
 import { type ReactNode, useEffect, useState } from "react";
 import { Link, useLocation } from "wouter";
 import * as studio from "@/api/studio";
@@ -69,7 +80,6 @@ export function MenuButton() {
 
 function Sidebar({ person }: { person: Person }) {
   const [filter, setFilter] = useState("");
-  const [path] = useLocation();
   return (
     <nav className="sidebar" aria-label="Conversations and pages">
       <div className="sidebar-head">
@@ -97,14 +107,13 @@ function Sidebar({ person }: { person: Person }) {
       <Link href="/" className="side-link new-chat" data-testid="new-chat">
         <MessageSquarePlus size={17} aria-hidden="true" /> New chat
       </Link>
-      <Link
-        href="/plugins"
-        className="side-link"
-        data-testid="nav-plugins"
-        aria-current={path === "/plugins" ? "page" : undefined}
-      >
-        <Puzzle size={17} aria-hidden="true" /> Plugins
-      </Link>
+      <PageLink href="/plugins" icon={<Puzzle size={17} aria-hidden="true" />} label="Plugins" />
+      {person.is_operator && (
+        <>
+          <PageLink href="/webhooks" icon={<Webhook size={17} aria-hidden="true" />} label="Webhooks" />
+          <PageLink href="/system" icon={<Server size={17} aria-hidden="true" />} label="System" />
+        </>
+      )}
       <label className="side-search">
         <Search size={15} aria-hidden="true" />
         <input
@@ -120,6 +129,21 @@ function Sidebar({ person }: { person: Person }) {
       <PluginMount mountPoint="sidebar" className="sidebar-plugins" />
       <PersonBar person={person} />
     </nav>
+  );
+}
+
+function PageLink({ href, icon, label }: { href: string; icon: ReactNode; label: string }) {
+  const [path] = useLocation();
+  const here = path === href || path.startsWith(`${href}/`);
+  return (
+    <Link
+      href={href}
+      className="side-link"
+      data-testid={`nav-${href.slice(1)}`}
+      aria-current={here ? "page" : undefined}
+    >
+      {icon} {label}
+    </Link>
   );
 }
 

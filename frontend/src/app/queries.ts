@@ -1,6 +1,9 @@
-import { keepPreviousData, useQuery } from "@tanstack/react-query";
-import { ApiError } from "@/api/http";
+import { keepPreviousData, useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { ApiError, relative } from "@/api/http";
+import * as management from "@/api/management";
+import { isUnsettled } from "@/api/settling";
 import * as studio from "@/api/studio";
+import type { Plugin } from "@/api/types";
 import { keys } from "./wiring";
 
 /** `null`: nobody is signed in. */
@@ -20,8 +23,34 @@ export function useModels() {
   return useQuery({ queryKey: keys.models, queryFn: ({ signal }) => studio.models(signal) });
 }
 
+/** Asked again by itself while something goes on that no event tells of: a bar that fills, a trial that ends. */
 export function usePluginList() {
-  return useQuery({ queryKey: keys.plugins, queryFn: ({ signal }) => studio.plugins(signal) });
+  return useQuery({
+    queryKey: keys.plugins,
+    queryFn: ({ signal }) => studio.plugins(signal),
+    refetchInterval: ({ state }) => untilNextLook(state.data ?? []),
+  });
+}
+
+/** Plugins are called by name; one that is not there by its id. */
+export function usePluginNames(): (id: string) => string {
+  const { data } = usePluginList();
+  return (id) => data?.find((plugin) => plugin.id === id)?.name ?? id;
+}
+
+export function usePlan(id: string, query: management.PlanQuery) {
+  return useQuery({
+    queryKey: keys.plugin(id, "plan", query),
+    queryFn: ({ signal }) => management.plan(id, query, signal),
+  });
+}
+
+const LOOK_MS = 1_500;
+
+export function untilNextLook(plugins: readonly Plugin[], now = Date.now()): number | false {
+  if (plugins.some(isUnsettled)) return LOOK_MS;
+  const ends = plugins.flatMap(({ soak }) => (soak ? [Date.parse(soak.until)] : []));
+  return ends.length > 0 && Math.max(LOOK_MS, Math.min(...ends) - now + 500);
 }
 
 /** The latest ones; a search looks through all. What is on the screen stays until the new list is there. */
@@ -31,4 +60,20 @@ export function useConversations(search = "") {
     queryFn: ({ signal }) => studio.conversations(search, signal),
     placeholderData: keepPreviousData,
   });
+}
+
+/** A long list, one page of it after another. */
+export function usePages<T>(
+  queryKey: readonly unknown[],
+  path: string,
+  again: (items: readonly T[]) => number | false = () => false,
+) {
+  const query = useInfiniteQuery({
+    queryKey,
+    queryFn: ({ pageParam, signal }) => management.page<T>(pageParam, signal),
+    initialPageParam: path,
+    getNextPageParam: ({ next }) => (next ? relative(next) : null),
+    refetchInterval: ({ state }) => again(state.data?.pages.flatMap(({ results }) => results) ?? []),
+  });
+  return { ...query, items: query.data?.pages.flatMap(({ results }) => results) };
 }

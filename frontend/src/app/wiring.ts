@@ -9,6 +9,7 @@ import { framedPlugin } from "@/plugins/Frame";
 import { pluginManager } from "@/plugins/instance";
 import { type RemotePlugin, RemotePlugins } from "@/plugins/remote";
 import { PLUGIN_EVENTS } from "@/plugins/types";
+import { clearToasts } from "@/ui/toasts";
 
 export const queryClient = new QueryClient({
   defaultOptions: { queries: { staleTime: 30_000, retry: (count, error) => count < 2 && mayHelp(error) } },
@@ -23,6 +24,13 @@ export const keys = {
   me: ["me"],
   models: ["models"],
   plugins: ["plugins"],
+  /** Whatever belongs to one plugin; stale as soon as the list is. */
+  plugin: (id: string, ...part: readonly unknown[]) => ["plugins", id, ...part],
+  removed: ["plugins", "", "removed"],
+  webhooks: ["webhooks"],
+  webhook: (id: string, ...part: readonly unknown[]) => ["webhooks", id, ...part],
+  nodes: ["nodes"],
+  health: ["health"],
   conversations: ["conversations"],
   conversation: (id: string) => ["conversation", id],
 } as const;
@@ -57,6 +65,7 @@ export function setPerson(person: Person | null): void {
 function forgetEverything(): void {
   queryClient.removeQueries({ predicate: ({ queryKey }) => queryKey[0] !== keys.me[0] });
   sessions.clear();
+  clearToasts();
 }
 
 const remote = new RemotePlugins(pluginManager, { frame: framedPlugin });
@@ -87,6 +96,7 @@ export function hearLifecycle(event: LifecycleEvent): void {
 }
 
 export function refreshPlugins(): void {
+  void queryClient.invalidateQueries({ queryKey: keys.nodes });
   void queryClient.invalidateQueries({ queryKey: keys.plugins });
   void queryClient.invalidateQueries({ queryKey: keys.models });
 }
@@ -96,4 +106,9 @@ export function putPlugin(plugin: Plugin): void {
   queryClient.setQueryData<readonly Plugin[]>(keys.plugins, (list) =>
     list?.map((old) => (old.id === plugin.id ? { ...old, ...plugin } : old)),
   );
+}
+
+/** It is gone, and so must its row be. */
+export function dropPlugin(id: string): void {
+  queryClient.setQueryData<readonly Plugin[]>(keys.plugins, (list) => list?.filter((old) => old.id !== id));
 }

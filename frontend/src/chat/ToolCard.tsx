@@ -1,7 +1,7 @@
 import { Check, ChevronRight, TriangleAlert, Wrench } from "lucide-react";
 import { memo, type ReactNode } from "react";
 import { PluginMount } from "@/plugins/react";
-import { CopyButton } from "@/ui/Markdown";
+import { CopyButton } from "@/ui/CopyButton";
 import { Spinner } from "@/ui/states";
 import type { ToolCall } from "./turns";
 

@@ -1,8 +1,9 @@
 import { Brain, RotateCw, TriangleAlert } from "lucide-react";
 import { memo } from "react";
 import { PluginMount } from "@/plugins/react";
+import { CopyButton } from "@/ui/CopyButton";
 import { seconds, whole } from "@/ui/format";
-import { CopyButton, Markdown } from "@/ui/Markdown";
+import { Markdown } from "@/ui/Markdown";
 import { ToolCard } from "./ToolCard";
 import { type AssistantTurn, type Part, type Turn, textOf, type UserTurn } from "./turns";
 

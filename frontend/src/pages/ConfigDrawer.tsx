@@ -1,25 +1,18 @@
-import { type FormEvent, useState } from "react";
-import { ApiError } from "@/api/http";
-import * as studio from "@/api/studio";
-import type { FieldError, Person, Plugin } from "@/api/types";
-import { putPlugin, refreshPlugins } from "@/app/wiring";
-import { SchemaForm } from "@/forms/SchemaForm";
-import { check, dereferenced, normalized, strayErrors, toSend, withDefaults } from "@/forms/schema";
+import { ArrowRight } from "lucide-react";
+import { Link } from "wouter";
+import type { ApiError } from "@/api/http";
+import type { Plugin } from "@/api/types";
 import { Dialog } from "@/ui/Dialog";
-import { Spinner } from "@/ui/states";
-import { toast } from "@/ui/toasts";
-import { PluginDetails } from "./PluginDetails";
+import { ConfigForm, isConfigurable } from "./ConfigForm";
 
 interface DrawerProps {
   readonly plugin: Plugin;
-  readonly person: Person;
-  /** Loading was refused because of the configuration: say why, and load when it is put right. */
   readonly problem: ApiError | undefined;
   readonly onClose: () => void;
 }
 
-export function ConfigDrawer({ plugin, person, problem, onClose }: DrawerProps) {
-  const editable = person.is_operator && Object.keys(plugin.config_schema?.properties ?? {}).length > 0;
+/** The configuration at hand, without leaving the list. */
+export function ConfigDrawer({ plugin, problem, onClose }: DrawerProps) {
   return (
     <Dialog
       kind="drawer"
@@ -27,80 +20,16 @@ export function ConfigDrawer({ plugin, person, problem, onClose }: DrawerProps) 
       subtitle={`${plugin.id}${plugin.version && ` · v${plugin.version}`}`}
       onClose={onClose}
     >
-      {editable && <ConfigForm plugin={plugin} problem={problem} onClose={onClose} />}
-      {!editable && person.is_operator && <p className="muted">This plugin has nothing to configure.</p>}
-      <PluginDetails plugin={plugin} open={!editable} />
+      <p className="drawer-link">
+        <Link href={`/plugins/${plugin.id}/configuration`}>
+          Earlier configurations, versions, dependencies <ArrowRight size={14} aria-hidden="true" />
+        </Link>
+      </p>
+      {isConfigurable(plugin) ? (
+        <ConfigForm plugin={plugin} problem={problem} onClose={onClose} />
+      ) : (
+        <p className="muted">This plugin has nothing to configure.</p>
+      )}
     </Dialog>
-  );
-}
-
-function ConfigForm({ plugin, problem, onClose }: Omit<DrawerProps, "person">) {
-  const schema = dereferenced(plugin.config_schema ?? {});
-  const [values, setValues] = useState(() => withDefaults(schema, plugin.config ?? {}));
-  const [failure, setFailure] = useState<unknown>(problem);
-  const [own, setOwn] = useState<readonly FieldError[]>([]);
-  const [busy, setBusy] = useState(false);
-  const errors = own.length > 0 ? own : fieldErrors(failure, schema);
-  const stray = strayErrors(schema, errors);
-  const save = async (event: FormEvent) => {
-    event.preventDefault();
-    const complaints = check(schema, values);
-    setOwn(complaints);
-    setFailure(undefined);
-    if (complaints.length > 0) return;
-    setBusy(true);
-    try {
-      await send(plugin, toSend(schema, values), problem !== undefined);
-      onClose();
-    } catch (error) {
-      setFailure(error);
-    } finally {
-      setBusy(false);
-      refreshPlugins();
-    }
-  };
-  return (
-    <form className="config-form" onSubmit={save} noValidate>
-      {failure !== undefined && <FormFailure failure={failure} stray={stray} />}
-      <SchemaForm schema={schema} values={values} errors={errors} onChange={setValues} disabled={busy} />
-      <div className="dialog-actions sticky">
-        <button type="button" className="button" onClick={onClose}>
-          Cancel
-        </button>
-        <button type="submit" className="button primary" disabled={busy} data-testid="config-save">
-          {busy ? <Spinner size={14} /> : problem ? "Save and load" : "Save"}
-        </button>
-      </div>
-    </form>
-  );
-}
-
-async function send(plugin: Plugin, config: Plugin["config"] & object, load: boolean): Promise<void> {
-  putPlugin(
-    load ? await studio.loadPlugin(plugin.id, { config }) : await studio.configurePlugin(plugin.id, config),
-  );
-  const swapped = plugin.state === "active";
-  const text = load
-    ? `${plugin.name} is loaded.`
-    : `Saved.${swapped ? ` ${plugin.name} was swapped to it.` : ""}`;
-  toast({ text, tone: "good" });
-}
-
-function fieldErrors(failure: unknown, schema: Plugin["config_schema"] & object): readonly FieldError[] {
-  if (!(failure instanceof ApiError)) return [];
-  return failure.fieldErrors.map((error) => ({ ...error, pointer: normalized(error.pointer, schema) }));
-}
-
-function FormFailure({ failure, stray }: { failure: unknown; stray: readonly FieldError[] }) {
-  const text = failure instanceof Error ? failure.message : String(failure);
-  return (
-    <div className="form-error" role="alert">
-      <p>{text}</p>
-      {stray.map(({ pointer, message }) => (
-        <p key={pointer + message}>
-          {pointer && <code>{pointer}</code>} {message}
-        </p>
-      ))}
-    </div>
   );
 }

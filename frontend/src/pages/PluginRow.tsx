@@ -1,45 +1,26 @@
-import {
-  Boxes,
-  Cpu,
-  FileDown,
-  LayoutPanelTop,
-  Puzzle,
-  RotateCw,
-  SlidersHorizontal,
-  Workflow,
-  Wrench,
-} from "lucide-react";
 import { useState } from "react";
+import { Link } from "wouter";
 import type { Person, Plugin } from "@/api/types";
-import { Spinner } from "@/ui/states";
-import { CascadeDialog } from "./CascadeDialog";
-import { ConfigDrawer } from "./ConfigDrawer";
-import { FaultNote } from "./FaultNote";
-import { GrantDialog } from "./GrantDialog";
+import { PluginButtons, PluginDialogs } from "./PluginActions";
+import { PluginIcon, StateBadge } from "./PluginIcon";
+import { PluginNotes } from "./PluginNotes";
 import { usePluginActions } from "./usePluginActions";
-
-const ICONS = {
-  provider: Cpu,
-  tool: Wrench,
-  middleware: Workflow,
-  export: FileDown,
-  ui: LayoutPanelTop,
-} as const;
-const BUSY_STATES = ["installing", "loading", "draining"];
+import { useRemoval } from "./useRemoval";
 
 export function PluginRow({ plugin, person }: { plugin: Plugin; person: Person }) {
   const actions = usePluginActions(plugin);
-  const [open, setOpen] = useState(false);
+  const removal = useRemoval(plugin);
+  const [configuring, setConfiguring] = useState(false);
   const { id, name, version, description, state, type, tags, author } = plugin;
-  const Icon = type ? ICONS[type] : Puzzle;
   return (
     <li className="plugin-row" data-testid={`plugin-row-${id}`} data-type={type ?? "unknown"}>
-      <span className="plugin-icon" aria-hidden="true">
-        <Icon size={20} />
-      </span>
+      <PluginIcon type={type} />
       <div className="plugin-text">
         <h2>
-          {name} <span className="plugin-version">{version && `v${version}`}</span>
+          <Link href={`/plugins/${id}`} className="plugin-link">
+            {name}
+          </Link>{" "}
+          <span className="plugin-version">{version && `v${version}`}</span>
           <StateBadge id={id} state={state} />
         </h2>
         {description && <p>{description}</p>}
@@ -55,117 +36,29 @@ export function PluginRow({ plugin, person }: { plugin: Plugin; person: Person }
               </span>
             ))}
         </p>
-        {plugin.last_error && <FaultNote fault={plugin.last_error} />}
       </div>
       <div className="plugin-actions">
-        {person.is_operator && (
-          <Actions plugin={plugin} actions={actions} onConfigure={() => setOpen(true)} />
-        )}
-        {!person.is_operator && (
-          <button type="button" className="button ghost" onClick={() => setOpen(true)}>
+        {person.is_operator ? (
+          <PluginButtons
+            plugin={plugin}
+            actions={actions}
+            removal={removal}
+            onConfigure={() => setConfiguring(true)}
+          />
+        ) : (
+          <Link href={`/plugins/${id}`} className="button ghost">
             Details
-          </button>
+          </Link>
         )}
       </div>
-      {(open || actions.wantsConfig) && (
-        <ConfigDrawer
-          plugin={plugin}
-          person={person}
-          problem={actions.wantsConfig}
-          onClose={() => {
-            setOpen(false);
-            actions.configured();
-          }}
-        />
-      )}
-      {actions.missing && (
-        <GrantDialog
-          name={name}
-          permissions={actions.missing}
-          onConfirm={(grant) => void actions.load({ grant })}
-          onClose={actions.dismissMissing}
-        />
-      )}
-      {actions.blockers && (
-        <CascadeDialog
-          name={name}
-          dependents={actions.blockers}
-          onConfirm={() => void actions.unload(true)}
-          onClose={actions.dismissBlockers}
-        />
-      )}
+      <PluginNotes plugin={plugin} operator={person.is_operator} />
+      <PluginDialogs
+        plugin={plugin}
+        actions={actions}
+        removal={removal}
+        configuring={configuring}
+        onConfigured={() => setConfiguring(false)}
+      />
     </li>
-  );
-}
-
-function StateBadge({ id, state }: { id: string; state: Plugin["state"] }) {
-  return (
-    <span className="state" data-state={state} data-testid={`plugin-state-${id}`}>
-      {state}
-    </span>
-  );
-}
-
-interface ActionsProps {
-  readonly plugin: Plugin;
-  readonly actions: ReturnType<typeof usePluginActions>;
-  readonly onConfigure: () => void;
-}
-
-function Actions({ plugin: { id, name, state }, actions, onConfigure }: ActionsProps) {
-  const busy = actions.busy ?? (BUSY_STATES.includes(state) ? state : undefined);
-  const loaded = state === "active";
-  return (
-    <>
-      {busy && (
-        <span className="busy" role="status">
-          <Spinner size={14} /> {busy}…
-        </span>
-      )}
-      <button
-        type="button"
-        className="icon-button"
-        aria-label={`Configure ${name}`}
-        title="Configure"
-        onClick={onConfigure}
-        data-testid={`plugin-configure-${id}`}
-      >
-        <SlidersHorizontal size={17} />
-      </button>
-      {loaded && (
-        <button
-          type="button"
-          className="icon-button"
-          aria-label={`Reload ${name}`}
-          title="Reload: swap in what is in its folder now"
-          disabled={Boolean(busy)}
-          onClick={() => void actions.reload()}
-          data-testid={`plugin-reload-${id}`}
-        >
-          <RotateCw size={17} />
-        </button>
-      )}
-      {loaded ? (
-        <button
-          type="button"
-          className="button"
-          disabled={Boolean(busy)}
-          onClick={() => void actions.unload()}
-          data-testid={`plugin-unload-${id}`}
-        >
-          Unload
-        </button>
-      ) : (
-        <button
-          type="button"
-          className="button primary"
-          disabled={Boolean(busy)}
-          onClick={() => void actions.load()}
-          data-testid={`plugin-load-${id}`}
-        >
-          <Boxes size={15} aria-hidden="true" /> Load
-        </button>
-      )}
-    </>
   );
 }

@@ -7,11 +7,16 @@ import { MenuButton } from "@/app/Shell";
 import { refreshPlugins } from "@/app/wiring";
 import { Empty, Problem, Spinner } from "@/ui/states";
 import { toast, toastError } from "@/ui/toasts";
+import { DropTarget } from "./DropTarget";
+import { InstallButton, InstallDialog } from "./InstallDialog";
 import { PluginRow } from "./PluginRow";
 import { matches, type PluginFilter, SHOWN, TYPES } from "./pluginFilter";
+import { RemovedPlugins } from "./RemovedPlugins";
+import { useInstaller } from "./useInstaller";
 
 export function PluginsPage({ person }: { person: Person }) {
   const { data, isPending, isError, error, refetch } = usePluginList();
+  const installer = useInstaller();
   const [filter, setFilter] = useState<PluginFilter>({ text: "", type: "all", shown: "all" });
   return (
     <main className="page" aria-label="Plugins">
@@ -21,12 +26,24 @@ export function PluginsPage({ person }: { person: Person }) {
           <h1>Plugins</h1>
           <p className="muted">{summary(data, person)}</p>
         </div>
-        {person.is_operator && <DiscoverButton />}
+        {person.is_operator && (
+          <div className="page-actions">
+            <DiscoverButton />
+            <InstallButton installer={installer} />
+          </div>
+        )}
       </header>
       <FilterBar filter={filter} onChange={setFilter} plugins={data ?? []} />
       {isPending && <RowsSkeleton />}
       {isError && <Problem error={error} onRetry={() => void refetch()} />}
       {data && <Rows plugins={data.filter((plugin) => matches(plugin, filter))} all={data} person={person} />}
+      {person.is_operator && (
+        <>
+          <RemovedPlugins />
+          <DropTarget onFile={installer.send} />
+          <InstallDialog installer={installer} />
+        </>
+      )}
     </main>
   );
 }
@@ -133,7 +150,7 @@ function Rows({
       <Empty icon={<PackageSearch size={26} />} title={none ? "No plugins found" : "No plugin fits"}>
         <p className="muted">
           {none
-            ? "Put a plugin's folder into installed_plugins, then press Discover."
+            ? "Install a package, or put a plugin's folder into installed_plugins."
             : "Try another word or type."}
         </p>
       </Empty>

@@ -1,4 +1,5 @@
 import { useState } from "react";
+import { navigate } from "wouter/use-browser-location";
 import { ApiError } from "@/api/http";
 import * as studio from "@/api/studio";
 import type { Plugin } from "@/api/types";
@@ -16,7 +17,7 @@ export function usePluginActions({ id, name, dependents, permissions }: Plugin) 
   const [missing, setMissing] = useState<readonly string[]>();
   const [wantsConfig, setWantsConfig] = useState<ApiError>();
 
-  const run = async (kind: Busy, work: () => Promise<Plugin>, done: (plugin: Plugin) => void) => {
+  const run = async <P extends Plugin>(kind: Busy, work: () => Promise<P>, done: (plugin: P) => void) => {
     setBusy(kind);
     try {
       const plugin = await work();
@@ -31,6 +32,7 @@ export function usePluginActions({ id, name, dependents, permissions }: Plugin) 
     }
   };
 
+  /** True when it is loaded; false when something stands in the way, which has been said or asked. */
   const load = async (options: studio.LoadOptions = {}) => {
     setMissing(undefined);
     const error = await run(
@@ -38,9 +40,11 @@ export function usePluginActions({ id, name, dependents, permissions }: Plugin) 
       () => studio.loadPlugin(id, options),
       () => toast({ text: `${name} is loaded.`, tone: "good" }),
     );
-    if (error instanceof ApiError && error.code === "permission_required") setMissing(ungranted);
-    else if (error instanceof ApiError && error.status === 422) setWantsConfig(error);
-    else if (error) toastError(`${name} was not loaded.`, error);
+    if (error instanceof ApiError && error.code === "permission_required" && ungranted.length > 0)
+      setMissing(ungranted);
+    else if (error instanceof ApiError && error.code === "config_invalid") setWantsConfig(error);
+    else if (error) toastError(`${name} was not loaded.`, error, wayOut(id, error));
+    return !error;
   };
 
   const loadAll = async (ids: readonly string[]) => {
@@ -72,7 +76,8 @@ export function usePluginActions({ id, name, dependents, permissions }: Plugin) 
       ({ generation }) =>
         toast({ text: `${name} was swapped: generation ${generation} is serving.`, tone: "good" }),
     );
-    if (error) toastError(`${name} was not swapped; the one before goes on.`, error);
+    if (error) toastError(`${name} was not swapped; the one before goes on.`, error, wayOut(id, error));
+    return !error;
   };
 
   return {
@@ -87,4 +92,10 @@ export function usePluginActions({ id, name, dependents, permissions }: Plugin) 
     dismissBlockers: () => setBlockers(undefined),
     configured: () => setWantsConfig(undefined),
   };
+}
+
+/** What plugins want of each other is too much for a message that goes away: their page shows it. */
+function wayOut(id: string, error: unknown) {
+  if (!(error instanceof ApiError) || !error.code.startsWith("dependency_")) return undefined;
+  return { label: "Show why", run: () => navigate(`/plugins/${id}/dependencies`) };
 }

@@ -5,7 +5,7 @@ interface DialogProps {
   readonly title: string;
   readonly onClose: () => void;
   readonly children: ReactNode;
-  readonly kind?: "dialog" | "drawer" | "palette";
+  readonly kind?: "dialog" | "drawer" | "palette" | "wide";
   readonly subtitle?: ReactNode;
 }
 

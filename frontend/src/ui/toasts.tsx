@@ -21,9 +21,14 @@ export function toast(toast: Toast): void {
   shown.set([...shown.get().slice(-3), { ...toast, id: ++serial }]);
 }
 
-export function toastError(what: string, error: unknown): void {
+export function toastError(what: string, error: unknown, action?: Toast["action"]): void {
   const why = error instanceof Error ? error.message : String(error);
-  toast({ text: `${what} ${why}`, tone: "bad" });
+  toast({ text: `${what} ${why}`, tone: "bad", ...(action && { action }) });
+}
+
+/** Nothing of what was said may be acted upon any more: somebody else sits here now. */
+export function clearToasts(): void {
+  shown.set([]);
 }
 
 function dismiss(id: number): void {

@@ -1,0 +1,69 @@
+import { useState } from "react";
+import { ApiError } from "@/api/http";
+import * as management from "@/api/management";
+import * as studio from "@/api/studio";
+import type { Plugin } from "@/api/types";
+import { dropPlugin, putPlugin, refreshPlugins } from "@/app/wiring";
+import { toast, toastError } from "@/ui/toasts";
+
+/** Removes a plugin, unloading it before where it is loaded; all of it can be taken back. */
+export function useRemoval({ id, name, state, required_by: demands = [] }: Plugin, onRemoved = () => {}) {
+  const [asking, setAsking] = useState(false);
+  const [blockers, setBlockers] = useState<readonly string[]>();
+  /** It said that it is loaded although it does not serve: it is wanted, and fails. */
+  const [held, setHeld] = useState(false);
+  const loaded = state === "active" || held;
+
+  /** `others` are taken along: they depend on it. */
+  const remove = async (others?: readonly string[]) => {
+    setAsking(false);
+    setBlockers(undefined);
+    try {
+      if (loaded) await studio.unloadPlugin(id, others !== undefined);
+      await management.removePlugin(id);
+      dropPlugin(id);
+      onRemoved();
+      const reloaded = state === "active" ? [id, ...(others ?? [])] : [];
+      toast({
+        text: `${name} is removed.`,
+        action: { label: "Undo", run: () => void restore(id, name, reloaded) },
+      });
+    } catch (error) {
+      const code = error instanceof ApiError ? error.code : "";
+      if (error instanceof ApiError && code === "dependents_loaded" && !others)
+        setBlockers(error.problem.dependents ?? []);
+      else if (code === "still_loaded" && !loaded) {
+        setHeld(true);
+        setAsking(true);
+      } else toastError(`${name} was not removed.`, error);
+    } finally {
+      refreshPlugins();
+    }
+  };
+
+  const ask = () => {
+    if (loaded && demands.length > 0) setBlockers(demands.map((demand) => demand.id));
+    else if (loaded) setAsking(true);
+    else void remove();
+  };
+
+  const dismiss = () => {
+    setAsking(false);
+    setBlockers(undefined);
+  };
+
+  return { asking, blockers, ask, remove, dismiss };
+}
+
+/** Brings a removed plugin back as it was, and loads again what was loaded. */
+export async function restore(id: string, name: string, loaded: readonly string[] = []): Promise<void> {
+  try {
+    putPlugin(await management.restorePlugin(id));
+    for (const one of loaded) putPlugin(await studio.loadPlugin(one));
+    toast({ text: `${name} is back${loaded.length > 0 ? " and loaded" : ""}.`, tone: "good" });
+  } catch (error) {
+    toastError(`${name} did not come back as it was.`, error);
+  } finally {
+    refreshPlugins();
+  }
+}
