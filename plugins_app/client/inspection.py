@@ -7,6 +7,7 @@ import json
 import socket
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,9 +28,18 @@ class InspectionResult:
 
 
 def inspect_plugin(
-    snapshot: Path, folder: str, *, entry: str | None = None, env_dir: Path | None = None, timeout: float = 10.0
+    snapshot: Path,
+    folder: str,
+    *,
+    entry: str | None = None,
+    env_dir: Path | None = None,
+    config: Mapping[str, Any] | None = None,
+    timeout: float = 10.0,
 ) -> InspectionResult:
-    """The metadata of the plugin in `snapshot`, whose folder is called `folder`; at most `timeout` seconds."""
+    """The metadata of the plugin in `snapshot`, whose folder is called `folder`; at most `timeout` seconds.
+
+    `config` is what its constructor is given, by default the config.json in there.
+    """
     with tempfile.TemporaryDirectory(prefix="studio-inspect-") as work_dir:
         readable = [*launch.readable_everywhere(), str(snapshot), *([str(env_dir)] if env_dir else [])]
         spec = Spec(
@@ -39,7 +49,7 @@ def inspect_plugin(
             work_dir=work_dir,
             env_dir=str(env_dir) if env_dir else None,
             entry=entry,
-            config=_folder_config(snapshot),
+            config=_folder_config(snapshot) if config is None else dict(config),
             sandbox=SandboxSpec(readable=readable, writable=[work_dir], memory_bytes=1024**3),
         )
         return _result(_ask(spec, timeout), timeout)

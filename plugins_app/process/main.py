@@ -24,6 +24,7 @@ from . import spec as messages
 from .launch import clean_environment
 from .loader import LoadError, create, initialize, load_class, metadata_of, migrate, outcome_of
 from .output import capture_prints
+from .scrubbing import Scrubber, scrub_streams
 from .server import CallServer
 from .spec import Handover, Ready, Report, Spec
 from .transport import CallTransport
@@ -38,12 +39,13 @@ class _JsonLines(logging.Formatter):
     def __init__(self, spec: Spec) -> None:
         super().__init__()
         self._plugin = {"plugin": spec.plugin_id, "generation": spec.generation}
+        self._scrubber = Scrubber(spec.secrets)
 
     def format(self, record: logging.LogRecord) -> str:
         line = {"level": record.levelname.lower(), "logger": record.name, "event": record.getMessage(), **self._plugin}
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str)
+        return json.dumps(self._scrubber.value(line) if self._scrubber else line, default=str)
 
 
 def run(channel: socket.socket, listener: socket.socket) -> int:
@@ -73,6 +75,8 @@ def prepare(spec: Spec) -> None:
     if spec.env_dir:
         sys.path.append(spec.env_dir)
     sys.dont_write_bytecode = True
+    if scrubber := Scrubber(spec.secrets):
+        scrub_streams(scrubber)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_JsonLines(spec))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
@@ -87,7 +91,7 @@ async def _live(spec: Spec, channel: socket.socket, listener: socket.socket, hel
         metadata = metadata_of(plugin)
         await initialize(plugin, spec.init_timeout)
     except LoadError as error:
-        _report(channel, error.failure)
+        _report(channel, error.failure, spec)
         return 1
     server = CallServer(plugin, metadata, spec)
     methods = sorted(declared_methods(type(plugin), metadata.plugin_type))
@@ -102,7 +106,7 @@ async def _live(spec: Spec, channel: socket.socket, listener: socket.socket, hel
 
 async def _agreed(channel: socket.socket, ready: Ready, plugin: BasePlugin, spec: Spec) -> bool:
     """Report, and take over the old generation's state where the plugin wants it. False: this process is not needed."""
-    if not _report(channel, ready):
+    if not _report(channel, ready, spec):
         return False  # the host died while we started: nobody knows of us
     if not ready.wants_state:
         return True
@@ -111,16 +115,16 @@ async def _agreed(channel: socket.socket, ready: Ready, plugin: BasePlugin, spec
         if left.values is not None:
             await migrate(plugin, OldState(left.values, left.version, left.generation), spec.init_timeout)
     except LoadError as error:
-        _report(channel, error.failure)
+        _report(channel, error.failure, spec)
         return False
     except (OSError, EOFError):
         return False
-    return _report(channel, ready)
+    return _report(channel, ready, spec)
 
 
-def _report(channel: socket.socket, report: Report) -> bool:
+def _report(channel: socket.socket, report: Report, spec: Spec) -> bool:
     try:
-        messages.send(channel, report)
+        messages.send(channel, Scrubber(spec.secrets).report(report))
     except OSError:
         return False
     return True

@@ -34,6 +34,7 @@ from plugins_app.wire import (
 
 from .calls import CallRejected, RunningCall, resolve
 from .loader import outcome_of
+from .scrubbing import ScrubbedFrames, Scrubber
 from .spec import Spec
 from .watchdog import Watchdog
 
@@ -69,7 +70,10 @@ class CallServer:
     async def serve(self, listener: socket.socket) -> None:
         """Accept and answer until drained."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_unix_server(lambda: Connection(self), sock=listener)
+        scrubber = Scrubber(self.spec.secrets)
+        self._server = await loop.create_unix_server(
+            lambda: ScrubbedConnection(self, scrubber) if scrubber else Connection(self), sock=listener
+        )
         self._watchdog.start()
         await self._drain_asked.wait()
         await self._finish()
@@ -291,3 +295,11 @@ class Connection(FrameProtocol):
         elif isinstance(frame, Drain):
             server.supervisor = self
             server.drain(frame.timeout)
+
+
+class ScrubbedConnection(ScrubbedFrames, Connection):
+    """The same, of a plugin that has secrets."""
+
+    def __init__(self, server: CallServer, scrubber: Scrubber) -> None:
+        super().__init__(server)
+        self.scrubber = scrubber

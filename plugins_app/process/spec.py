@@ -26,7 +26,10 @@ class SandboxSpec(msgspec.Struct, frozen=True):
 
 
 class Spec(msgspec.Struct, frozen=True):
-    """One plugin generation: which code, with what, within which limits (seconds)."""
+    """One plugin generation: which code, with what, within which limits (seconds).
+
+    `secrets` are the texts in `config` that the process must never tell.
+    """
 
     plugin_id: str
     package: str
@@ -38,6 +41,7 @@ class Spec(msgspec.Struct, frozen=True):
     entry: str | None = None
     manifest: dict[str, Any] | None = None
     config: dict[str, Any] = {}
+    secrets: list[str] = []
     environ: dict[str, str] = {}
     sandbox: SandboxSpec = SandboxSpec()
     init_timeout: float = 30.0

@@ -1,16 +1,24 @@
-"""Configuration: the specification's short dialect, JSON Schema, defaults, secrets and validation.
+"""Configuration: defaults, secrets and validation, whichever dialect its schema is written in (`dialect`).
 
-The short dialect has one entry per field (``{"timeout": {"type": "integer", "required": true, "min": 1}}``); it becomes
-JSON Schema 2020-12 on the way in, and everything else here knows only that. Standard library only, but for
-`validate`, which imports `jsonschema` when it is called.
+Standard library only, but for `validate`, which imports `jsonschema` when it is called.
 """
 
 from __future__ import annotations
 
 import copy
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from .dialect import (
+    ALTERNATIVES,
+    is_short_dialect,
+    kinds_of,
+    properties_of,
+    resolve,
+    schema_problem,
+    to_json_schema,
+)
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
@@ -19,12 +27,16 @@ __all__ = [
     "MASK",
     "Path",
     "defaults",
+    "is_secret_path",
     "is_short_dialect",
+    "kinds_at",
     "pointer",
     "resolve",
+    "schema_problem",
     "secret_paths",
     "to_json_schema",
     "validate",
+    "with_defaults",
 ]
 
 #: What is shown instead of a secret, and what, sent back, means: unchanged.
@@ -32,92 +44,75 @@ MASK = "********"
 #: A way into a configuration; "*" stands for every item of a list and every further key of an object.
 Path = tuple[str, ...]
 
-_DIALECT = "https://json-schema.org/draft/2020-12/schema"
-_SECRET_NAME = re.compile(r"(^|_|-)?(api_?-?key|secret|password|token|credentials?)$", re.IGNORECASE)
-_RENAMED = {
-    "string": {"min": "minLength", "max": "maxLength"},
-    "array": {"min": "minItems", "max": "maxItems"},
-    "number": {"min": "minimum", "max": "maximum"},
-}
-_RENAMED["integer"] = _RENAMED["number"]
-_ALTERNATIVES = ("allOf", "anyOf", "oneOf")
-
-
-def is_short_dialect(schema: Mapping[str, Any]) -> bool:
-    """Whether this is one entry per field. A real schema says so: `$schema`, `"type": "object"` or `properties`."""
-    if not schema or "$schema" in schema or schema.get("type") == "object":
-        return False
-    properties = schema.get("properties")
-    if isinstance(properties, Mapping) and "type" not in properties:
-        return False
-    return all(isinstance(entry, Mapping) for entry in schema.values())
-
-
-def to_json_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The schema as JSON Schema 2020-12, whichever dialect it is in. Doing it twice changes nothing."""
-    if is_short_dialect(schema):
-        return {"$schema": _DIALECT} | _object(schema, guess_secrets=True)
-    return {"$schema": _DIALECT, "type": "object", "properties": {}} | copy.deepcopy(dict(schema))
-
-
-def _object(entries: Mapping[str, Any], *, guess_secrets: bool) -> dict[str, Any]:
-    properties = {name: _field(name, entry, guess_secrets) for name, entry in entries.items()}
-    required = [name for name, entry in entries.items() if entry.get("required") is True]
-    return {"type": "object", "properties": properties} | ({"required": required} if required else {})
-
-
-def _field(name: str, entry: Mapping[str, Any], guess_secrets: bool) -> dict[str, Any]:
-    renamed = _RENAMED.get(str(entry.get("type")), {})
-    field = {renamed.get(key, key): value for key, value in entry.items() if not _is_flag(key, value)}
-    if isinstance(field.get("items"), Mapping):
-        field["items"] = _field("", field["items"], guess_secrets)
-    if field.get("type") == "object" and isinstance(field.get("properties"), Mapping):
-        nested = _object(field["properties"], guess_secrets=guess_secrets)
-        named = entry.get("required")
-        field |= nested | ({"required": list(named)} if isinstance(named, list) else {})
-    if guess_secrets and "secret" not in field and field.get("type") == "string" and _SECRET_NAME.search(name):
-        field["secret"] = True
-    return field
-
-
-def _is_flag(key: str, value: Any) -> bool:
-    return key == "required" and isinstance(value, bool)
+#: Rules about a value as a whole that a part of it, which is not known yet, may decide.
+_DECIDED_BY_PARTS = frozenset({"anyOf", "oneOf", "not", "contains", "uniqueItems", "if", "const", "enum"})
+_NOTHING: Any = object()
 
 
 def defaults(schema: Mapping[str, Any]) -> dict[str, Any]:
     """The values that the schema gives to fields nobody set."""
-    translated = to_json_schema(schema)
-    found: dict[str, Any] = {}
-    for name, field in translated.get("properties", {}).items():
-        target = resolve(field, translated)
-        if "default" in target:
-            found[name] = copy.deepcopy(target["default"])
-        elif target.get("type") == "object" and (nested := defaults(target | _definitions(translated))):
-            found[name] = nested
-    return found
+    return with_defaults({}, schema)
 
 
-def _definitions(schema: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: schema[key] for key in ("$defs", "definitions") if key in schema}
+def with_defaults(
+    config: Mapping[str, Any], schema: Mapping[str, Any], is_opaque: Callable[[Any], bool] = lambda value: False
+) -> dict[str, Any]:
+    """The configuration with the schema's defaults beneath it, in nested objects and in the items of lists as well.
+
+    An optional object that nobody gave is made of its defaults only if that makes it whole. What `is_opaque` is left
+    alone: an encrypted value, say.
+    """
+    root = to_json_schema(schema)
+    filled: dict[str, Any] = _filled(config, root, _Filling(root, is_opaque), ("#",))
+    return filled
 
 
-def resolve(field: Any, root: Mapping[str, Any]) -> dict[str, Any]:
-    """The field with its local `$ref` followed; what cannot be followed is as good as no rule."""
-    seen: set[str] = set()
-    merged = dict(field) if isinstance(field, Mapping) else {}
-    while isinstance(reference := merged.pop("$ref", None), str):
-        if reference in seen or not (reference == "#" or reference.startswith("#/")):
-            break
-        seen.add(reference)
-        merged = {**_at(root, reference), **merged}
-    return merged
+@dataclass(frozen=True, slots=True)
+class _Filling:
+    root: Mapping[str, Any]
+    is_opaque: Callable[[Any], bool]
 
 
-def _at(root: Mapping[str, Any], reference: str) -> Mapping[str, Any]:
-    node: Any = root
-    for part in reference[2:].split("/") if reference != "#" else ():
-        node = node.get(part.replace("~1", "/").replace("~0", "~")) if isinstance(node, Mapping) else None
-    return node if isinstance(node, Mapping) else {}
+def _filled(value: Any, field: Any, filling: _Filling, entered: tuple[str, ...]) -> Any:
+    entered = _entering(field, entered)
+    target = resolve(field, filling.root)
+    if isinstance(value, Mapping) and not filling.is_opaque(value):
+        result = dict(value)
+        for name, child in properties_of(target).items():
+            below = _filled(result[name], child, filling, entered) if name in result else None
+            made = below if name in result else _made(child, name in _required(target), filling, entered)
+            if made is not _NOTHING:
+                result[name] = made
+        for part in target.get("allOf") or []:
+            result = _filled(result, part, filling, entered)
+        return result
+    if isinstance(value, list) and isinstance(target.get("items"), Mapping):
+        return [_filled(item, target["items"], filling, entered) for item in value]
+    return value
+
+
+def _made(field: Any, required: bool, filling: _Filling, entered: tuple[str, ...]) -> Any:
+    """What a field that is not there becomes; a schema that contains itself is not followed for ever."""
+    if isinstance(field, Mapping) and field.get("$ref") in entered:
+        return _NOTHING
+    target = resolve(field, filling.root)
+    if "default" in target:
+        return _filled(copy.deepcopy(target["default"]), field, filling, entered)
+    if not properties_of(target):
+        return _NOTHING
+    whole = _filled({}, field, filling, entered)
+    is_whole = all(name in whole for name in _required(target))
+    return whole if whole and (required or is_whole) else _NOTHING
+
+
+def _entering(field: Any, entered: tuple[str, ...]) -> tuple[str, ...]:
+    reference = field.get("$ref") if isinstance(field, Mapping) else None
+    return (*entered, reference) if isinstance(reference, str) else entered
+
+
+def _required(target: Mapping[str, Any]) -> list[str]:
+    found = target.get("required")
+    return found if isinstance(found, list) else []
 
 
 def secret_paths(schema: Mapping[str, Any]) -> list[Path]:
@@ -141,15 +136,48 @@ def _secrets(field: Any, root: Mapping[str, Any], path: Path, entered: tuple[str
 
 
 def _children(target: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
-    properties = target.get("properties")
-    for name, child in (properties if isinstance(properties, Mapping) else {}).items():
+    for name, child in properties_of(target).items():
         yield (name,), child
-    for key in ("items", "additionalProperties"):
+    for key in ("items", "additionalProperties", "contains", "unevaluatedItems", "unevaluatedProperties"):
         if isinstance(target.get(key), Mapping):
             yield ("*",), target[key]
-    for key in _ALTERNATIVES:
+    for key in (*ALTERNATIVES, "prefixItems"):
         for child in target.get(key) or []:
-            yield (), child
+            yield (("*",) if key == "prefixItems" else ()), child
+    for key in ("patternProperties", "dependentSchemas"):
+        for child in (target.get(key) or {}).values():
+            yield (("*",) if key == "patternProperties" else ()), child
+    for key in ("if", "then", "else"):
+        if isinstance(target.get(key), Mapping):
+            yield (), target[key]
+
+
+def kinds_at(schema: Mapping[str, Any], path: Sequence[Any]) -> list[str]:
+    """The JSON types that the field at `path` may have; none: nothing is said about it."""
+    root = to_json_schema(schema)
+    fields: list[Any] = [root]
+    for step in path:
+        fields = [child for field in _alternatives(fields, root) for child in _at_step(field, step)]
+    kinds = [kind for field in _alternatives(fields, root) for kind in kinds_of(field)]
+    return list(dict.fromkeys(kinds))
+
+
+def _alternatives(fields: Sequence[Any], root: Mapping[str, Any], depth: int = 0) -> Iterator[dict[str, Any]]:
+    """The fields, resolved, and everything that each may be or must be as well."""
+    for field in fields if depth < 8 else ():
+        target = resolve(field, root)
+        yield target
+        for key in ALTERNATIVES:
+            yield from _alternatives(target.get(key) or [], root, depth + 1)
+
+
+def _at_step(target: Mapping[str, Any], step: Any) -> list[Any]:
+    if isinstance(step, int):
+        prefix = target.get("prefixItems") or []
+        return [prefix[step]] if step < len(prefix) else [target["items"]] if "items" in target else []
+    if step in properties_of(target):
+        return [properties_of(target)[step]]
+    return [target["additionalProperties"]] if isinstance(target.get("additionalProperties"), Mapping) else []
 
 
 def pointer(path: Iterator[Any] | list[Any] | Path) -> str:
@@ -157,23 +185,56 @@ def pointer(path: Iterator[Any] | list[Any] | Path) -> str:
     return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in path)
 
 
-def validate(config: Mapping[str, Any], schema: Mapping[str, Any]) -> list[dict[str, str]]:
-    """What is wrong with a configuration: ``[{"pointer", "message"}]``, one per field, never with a secret's value."""
+def validate(
+    config: Mapping[str, Any],
+    schema: Mapping[str, Any],
+    *,
+    hidden: Sequence[Sequence[Any]] = (),
+    unknown: Sequence[Sequence[Any]] = (),
+) -> list[dict[str, str]]:
+    """What is wrong with a configuration: ``[{"pointer", "message"}]``, one per field, never with a secret's value.
+
+    The values at the paths in `hidden` are not shown either; those in `unknown` are not known yet, so nothing about
+    them is wrong.
+    """
     from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import best_match
     from referencing import Registry
+    from referencing.exceptions import Unresolvable
 
     translated = to_json_schema(schema)
     # An empty registry: a schema never makes the studio fetch something.
     validator = Draft202012Validator(
         translated, format_checker=Draft202012Validator.FORMAT_CHECKER, registry=Registry()
     )
-    secrets = secret_paths(schema)
+    secrets = [*secret_paths(schema), *(tuple(map(str, path)) for path in hidden)]
     by_pointer: dict[str, str] = {}
-    for error in validator.iter_errors(config):
-        for path, message in _messages(best_match([error]) or error, secrets):
-            by_pointer.setdefault(pointer(path), message)
+    try:
+        for error in validator.iter_errors(config):
+            for path, message in _told(error, secrets, unknown):
+                by_pointer.setdefault(pointer(path), message)
+    except Unresolvable as error:
+        by_pointer[""] = f"the schema refers to something that is not there: {error.ref}"
+    except RecursionError:
+        by_pointer[""] = "the schema, or the configuration, is nested too deeply"
     return [{"pointer": where, "message": message} for where, message in sorted(by_pointer.items())]
+
+
+def _told(
+    error: ValidationError, secrets: list[Path], unknown: Sequence[Sequence[Any]]
+) -> Iterator[tuple[list[Any], str]]:
+    from jsonschema.exceptions import best_match
+
+    if not _concerns_unknown(error, unknown):
+        for path, message in _messages(best_match([error]) or error, secrets):
+            if not any(path[: len(each)] == list(each) for each in unknown):
+                yield path, message
+
+
+def _concerns_unknown(error: ValidationError, unknown: Sequence[Sequence[Any]]) -> bool:
+    path = list(error.absolute_path)
+    if any(path == list(each)[: len(path)] for each in unknown) and str(error.validator) in _DECIDED_BY_PARTS:
+        return True
+    return any(path[: len(each)] == list(each) for each in unknown)
 
 
 def _messages(error: ValidationError, secrets: list[Path]) -> Iterator[tuple[list[Any], str]]:
@@ -188,7 +249,7 @@ def _messages(error: ValidationError, secrets: list[Path]) -> Iterator[tuple[lis
         for name in sorted(set(error.instance) - set(known.get("properties", {}))):
             yield [*path, name], f"{name} is not a known setting"
     else:
-        yield path, _words(error, rule, is_secret=_touches(path, secrets))
+        yield path, _words(error, rule, is_secret=is_secret_path(path, secrets))
 
 
 def _words(error: ValidationError, rule: Any, *, is_secret: bool) -> str:
@@ -218,7 +279,7 @@ def _listed(rule: Any) -> str:
     return ", ".join(str(item) for item in rule) if isinstance(rule, list) else str(rule)
 
 
-def _touches(path: list[Any], secrets: list[Path]) -> bool:
+def is_secret_path(path: Sequence[Any], secrets: Sequence[Path]) -> bool:
     """Whether the value at `path` is a secret or lies inside one."""
     return any(
         len(path) >= len(secret) and all(want in ("*", str(got)) for want, got in zip(secret, path, strict=False))

@@ -28,7 +28,7 @@ from . import _running
 from ._fake_studio import Event, FakeStudio, HostCall, Progress, Script
 from ._running import limit, merged, misfit, outcome_of, plain
 from .base import BasePlugin
-from .config import defaults, validate
+from .config import defaults, validate, with_defaults
 from .context import Context
 from .errors import ConfigError, DeadlineExceeded, PluginError
 from .manifest import MANIFEST_NAME, read_manifest
@@ -164,6 +164,7 @@ class PluginHarness:
         if problems := self._metadata.problems():
             raise LoadFailed("metadata_failed", "; ".join(problems))
         self._studio.granted = self._granted(self._metadata)
+        self._studio.dependencies = _running.dependency_ids(self._metadata)
         return self._instance(plugin_class, self._config(below))
 
     def _granted(self, metadata: PluginMetadata) -> set[str]:
@@ -193,7 +194,7 @@ class PluginHarness:
 
     def _config(self, below: Mapping[str, Any]) -> dict[str, Any]:
         schema = self.metadata.config_schema
-        config = merged(merged(defaults(schema), below), self._given)
+        config = with_defaults(merged(merged(defaults(schema), below), self._given), schema)
         if errors := validate(config, schema):
             words = "; ".join(f"{error['pointer']}: {error['message']}" for error in errors)
             raise ConfigError(f"the configuration is invalid: {words}", errors)

@@ -1,17 +1,28 @@
-"""The effective configuration: schema defaults < the folder's config.json < what is stored < what is given."""
+"""The effective configuration: schema defaults < the folder's config.json < what is stored < `${ENV:NAME}`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from plugins_app.models import Plugin, PluginVersion
-from plugins_app.sdk.config import MASK, defaults, pointer, secret_paths, validate
+from plugins_app.sdk.config import MASK, defaults, pointer, secret_paths, with_defaults
+from plugins_app.sdk.references import names_in
 
 from . import secrets
 from .errors import StudioError
+from .resolving import config_problem, resolved
 
-__all__ = ["effective", "merged", "operator_config", "require_valid"]
+__all__ = [
+    "authors_variables",
+    "check_references",
+    "config_error",
+    "effective",
+    "merged",
+    "operator_config",
+    "require_valid",
+]
 
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -28,8 +39,8 @@ def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 def effective(version: PluginVersion, stored: Mapping[str, Any]) -> dict[str, Any]:
     """What the plugin gets, secrets encrypted: also those that were no secrets yet when they were stored."""
     schema = version.metadata.get("config_schema") or {}
-    base = secrets.seal(defaults(schema), schema)
-    return secrets.seal(merged(merged(base, version.default_config), stored), schema)
+    layers = merged(secrets.seal(merged(defaults(schema), version.default_config), schema), stored)
+    return secrets.seal(with_defaults(layers, schema, secrets.is_sealed), schema)
 
 
 def operator_config(plugin: Plugin, version: PluginVersion, given: Mapping[str, Any], *, keep: bool) -> dict[str, Any]:
@@ -41,7 +52,7 @@ def operator_config(plugin: Plugin, version: PluginVersion, given: Mapping[str, 
     unmasked, errors = secrets.unmask(given, effective(version, plugin.config))
     errors += _orphans(unmasked, schema)
     if errors:
-        raise _invalid(plugin.id, errors)
+        raise config_error(plugin.id, errors)
     sealed = secrets.seal(unmasked, schema)
     return merged(plugin.config, sealed) if keep else sealed
 
@@ -68,21 +79,60 @@ def _masked_at(value: Any, path: tuple[str, ...], done: tuple[Any, ...]) -> list
 
 
 def require_valid(plugin_id: str, version: PluginVersion, config: Mapping[str, Any]) -> None:
-    """Raise `config_invalid` with one error per field."""
+    """Raise `config_invalid` with one error per field.
+
+    Variables that are not set here are not held against it: the plugin host's own environment decides.
+    """
+    schema = version.metadata.get("config_schema") or {}
     try:
-        plain = secrets.reveal(config)
+        found = resolved(config, schema, os.environ, elsewhere=True)
     except ValueError as error:
         raise StudioError("config_invalid", f"{plugin_id}: {error}.") from error
-    errors = validate(plain, version.metadata.get("config_schema") or {})
-    if errors:
-        raise _invalid(plugin_id, errors)
+    if found.errors:
+        raise config_error(plugin_id, found.errors)
 
 
-def _invalid(plugin_id: str, errors: list[dict[str, str]]) -> StudioError:
-    words = "; ".join(f"{error['pointer'] or '/'}: {error['message']}" for error in errors[:5])
-    return StudioError(
-        "config_invalid",
-        f"The configuration of {plugin_id} is invalid: {words}.",
-        hint="Correct the fields.",
-        errors=errors,
-    )
+def config_error(plugin_id: str, errors: list[dict[str, str]]) -> StudioError:
+    """`config_invalid`, with one error per field."""
+    problem = config_problem(plugin_id, errors)
+    return StudioError("config_invalid", problem["detail"], hint=problem["hint"], errors=errors)
+
+
+def authors_variables(schema: Mapping[str, Any], default_config: Mapping[str, Any]) -> set[str]:
+    """The variables that a plugin's author refers to, in the schema's defaults or in config.json."""
+    by_schema = set(_default_names(schema))
+    try:
+        return by_schema | names_in(secrets.reveal(default_config))
+    except ValueError:
+        return by_schema  # what cannot be decrypted cannot be used either
+
+
+def _default_names(node: Any) -> Iterator[str]:
+    if isinstance(node, Mapping):
+        for key, value in node.items():
+            yield from names_in(value) if key == "default" else _default_names(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _default_names(value)
+
+
+def check_references(plugin_id: str, version: PluginVersion, config: Mapping[str, Any], granted: Iterable[str]) -> None:
+    """Raise `permission_required` for a variable that the author wants and nobody granted.
+
+    An operator's own reference needs no permission. One that the author wrote too counts as the author's: a form
+    that was saved unchanged must not grant it.
+    """
+    schema = version.metadata.get("config_schema") or {}
+    try:
+        used = names_in(secrets.reveal(config))
+    except ValueError:
+        return  # `require_valid` says why
+    missing = sorted({f"env:{name}" for name in used & authors_variables(schema, version.default_config)} - {*granted})
+    if missing:
+        names, quoted = ", ".join(missing), ", ".join(f'"{name}"' for name in missing)
+        raise StudioError(
+            "permission_required",
+            f"The configuration that {plugin_id} comes with refers to {names}, which nobody has granted.",
+            hint=f'Grant it in the admin, load it with "grant": [{quoted}], or store another value.',
+            errors=[{"pointer": "/grant", "message": f"{name} is not granted"} for name in missing],
+        )

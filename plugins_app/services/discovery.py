@@ -23,17 +23,19 @@ from django.db import transaction
 from plugins_app.client.inspection import inspect_plugin
 from plugins_app.models import Plugin, PluginVersion
 from plugins_app.sdk import PluginMetadata
-from plugins_app.sdk.config import is_short_dialect, to_json_schema
+from plugins_app.sdk.config import MASK, is_short_dialect, schema_problem, to_json_schema
 from plugins_app.sdk.manifest import MANIFEST_NAME, ManifestError, read_manifest
 from plugins_app.sdk.metadata import PLUGIN_ID
+from plugins_app.sdk.references import studio_owns
 
 from . import secrets
+from .configs import authors_variables
 from .errors import StudioError
 from .events import event_record
 from .folders import fingerprint
 from .nodes import nodes_here
 from .permissions import BUNDLED, permissions_asked
-from .snapshots import snapshot_create, snapshot_path
+from .snapshots import Snapshot, snapshot_path, snapshot_show_config, snapshot_take
 
 __all__ = ["DiscoveryReport", "plugin_refresh", "plugins_discover"]
 
@@ -178,13 +180,14 @@ def _reconcile(seen: list[_Seen], look: _Look, report: DiscoveryReport) -> None:
 
 def _take_in(one: _Seen, look: _Look) -> None:
     """Read one changed folder; whatever is wrong with it stays with its row."""
-    digest, facts, problem = None, None, None
+    snapshot, facts, problem = None, None, None
     try:
-        digest = snapshot_create(plugin_id=one.plugin_id, folder=one.folder)
-        facts = _facts(one, digest)
+        snapshot = snapshot_take(plugin_id=one.plugin_id, folder=one.folder)
+        facts = _facts(one, snapshot)
+        snapshot_show_config(one.plugin_id, snapshot.digest, secrets.mask(facts.default_config))
     except StudioError as error:
         problem = error.to_dict()
-    _store(one, look, digest, facts, problem)
+    _store(one, look, snapshot.digest if snapshot else None, facts, problem)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,18 +196,28 @@ class _Facts:
     default_config: dict[str, Any]
 
 
-def _facts(one: _Seen, digest: str) -> _Facts:
+def _facts(one: _Seen, taken: Snapshot) -> _Facts:
     """The metadata and default configuration of a snapshot; remembered by digest."""
-    known = PluginVersion.objects.filter(plugin_id=one.plugin_id, digest=digest).first()
+    known = PluginVersion.objects.filter(plugin_id=one.plugin_id, digest=taken.digest).first()
     if known is not None:
         return _Facts(known.metadata, known.default_config)
-    snapshot = snapshot_path(one.plugin_id, digest)
-    metadata = _checked(_metadata(one, snapshot), one)
+    config = _read_config(taken.config)
+    snapshot_show_config(one.plugin_id, taken.digest, _all_masked(config))  # until it is known what is secret
+    metadata = _checked(_metadata(one, snapshot_path(one.plugin_id, taken.digest), config), one)
     schema = metadata.get("config_schema") or {}
-    return _Facts(metadata, secrets.seal(_config_file(snapshot), schema))
+    metadata["config_env"] = sorted(name for name in authors_variables(schema, config) if not studio_owns(name))
+    return _Facts(metadata, secrets.seal(config, schema))
 
 
-def _metadata(one: _Seen, snapshot: Path) -> dict[str, Any]:
+def _all_masked(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _all_masked(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_all_masked(item) for item in value]
+    return MASK if isinstance(value, str) else value
+
+
+def _metadata(one: _Seen, snapshot: Path, config: dict[str, Any]) -> dict[str, Any]:
     name = one.folder.name.replace("_", "-")
     if not PLUGIN_ID.fullmatch(name) or len(name) > 64:
         detail = f"{one.folder.name} is not a plugin's name."
@@ -221,7 +234,7 @@ def _metadata(one: _Seen, snapshot: Path) -> dict[str, Any]:
         detail = f"{one.folder.name} has neither plugin.py nor {MANIFEST_NAME}."
         raise StudioError("no_plugin_file", detail, hint="Put the plugin's class into plugin.py.")
     _check_syntax(snapshot, None)
-    return _inspected(snapshot, one.folder.name)
+    return _inspected(snapshot, one.folder.name, config)
 
 
 def _check_syntax(snapshot: Path, metadata: PluginMetadata | None) -> None:
@@ -239,8 +252,8 @@ def _check_syntax(snapshot: Path, metadata: PluginMetadata | None) -> None:
         raise StudioError("import_failed", detail, hint="Correct the file.") from error
 
 
-def _inspected(snapshot: Path, folder: str) -> dict[str, Any]:
-    result = inspect_plugin(snapshot, folder)
+def _inspected(snapshot: Path, folder: str, config: dict[str, Any]) -> dict[str, Any]:
+    result = inspect_plugin(snapshot, folder, config=config)
     if result.metadata is not None:
         return result.metadata
     problem = result.problem or {"code": "metadata_failed", "detail": "The plugin did not say what it is."}
@@ -278,15 +291,17 @@ def _check_schema(schema: Any) -> None:
     except SchemaError as error:
         where = "/".join(str(part) for part in error.absolute_path)
         raise StudioError("schema_invalid", f"config_schema: {where}: {error.message}.", hint=hint) from error
+    if problem := schema_problem(schema):
+        raise StudioError("schema_invalid", f"config_schema: {problem}.", hint=hint)
 
 
-def _config_file(snapshot: Path) -> dict[str, Any]:
-    path = snapshot / "config.json"
-    if not path.is_file():
+def _read_config(content: bytes | None) -> dict[str, Any]:
+    """What config.json says; nothing when there is none."""
+    if content is None:
         return {}
     hint = "Write one JSON object."
     try:
-        loaded = json.loads(path.read_text(encoding="utf-8-sig"))
+        loaded = json.loads(content.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise StudioError("config_file_invalid", f"config.json is not valid JSON: {error}.", hint=hint) from error
     if not isinstance(loaded, dict):

@@ -25,7 +25,7 @@ from .environments import environment_key
 from .events import event_record
 from .preparing import node_prepare
 from .queue import enqueue
-from .secrets import reveal
+from .resolving import ReleaseConfigs
 
 __all__ = ["DatabaseStore", "host_paths"]
 
@@ -39,6 +39,7 @@ class DatabaseStore:
         self._node = node
         self._started_at = timezone.now()
         self._unsettled = asyncio.Event()
+        self._configs = ReleaseConfigs(os.environ)
 
     async def wanted(self) -> dict[str, Wanted]:
         return await sync_to_async(self._read_wanted)()
@@ -50,7 +51,8 @@ class DatabaseStore:
         together: dict[UUID | None, dict[str, int]] = defaultdict(dict)
         for plugin in plugins:
             together[plugin.desired.batch][plugin.id] = plugin.desired.generation  # type: ignore[union-attr]
-        return {plugin.id: _with_fallback(plugin, together) for plugin in plugins}
+        self._configs.keep_only(each for plugin in plugins for each in (plugin.desired_id, plugin.proven_id) if each)
+        return {plugin.id: _with_fallback(plugin, together, self._configs) for plugin in plugins}
 
     async def observed(self) -> dict[str, Observed]:
         return await sync_to_async(self._read_observed)()
@@ -136,14 +138,16 @@ def _settles_something(observed: Observed) -> bool:
     return rejected or (observed.committed is not None and observed.committed == observed.generation)
 
 
-def _with_fallback(plugin: Plugin, together: Mapping[UUID | None, Mapping[str, int]]) -> Wanted:
+def _with_fallback(
+    plugin: Plugin, together: Mapping[UUID | None, Mapping[str, int]], configs: ReleaseConfigs
+) -> Wanted:
     """What is wanted of a plugin, and what to go back to if that does not survive its trial."""
     assert plugin.desired is not None
-    wanted = _wanted(plugin, plugin.desired)
+    wanted = _wanted(plugin, plugin.desired, configs)
     asked_with_it = together[plugin.desired.batch] if plugin.desired.batch else {}
     requires = {each: asked_with_it[each] for each in wanted.dependencies if each in asked_with_it}
     proven = plugin.proven
-    fallback = _wanted(plugin, proven) if proven is not None and proven.id != plugin.desired_id else None
+    fallback = _wanted(plugin, proven, configs) if proven is not None and proven.id != plugin.desired_id else None
     if fallback is not None and _is_the_same(wanted, fallback):
         fallback = None  # nothing would be better with it
     return replace(wanted, requires=requires, fallback=fallback)
@@ -158,12 +162,9 @@ def _soak(metadata: Mapping[str, Any]) -> float:
     return float(settings.ENVIRONMENT.soak_seconds if limit is None else limit)
 
 
-def _wanted(plugin: Plugin, release: PluginRelease) -> Wanted:
-    version, config, problem = release.version, {}, None
-    try:
-        config = reveal(release.config)
-    except ValueError as error:
-        problem = {"code": "config_invalid", "detail": str(error), "hint": "Enter the secret again."}
+def _wanted(plugin: Plugin, release: PluginRelease, configs: ReleaseConfigs) -> Wanted:
+    version = release.version
+    config, problem = configs.plain(release)
     needed = [each.plugin_id for each in dependencies_of(version.metadata) if not each.optional]
     return Wanted(
         plugin_id=plugin.id,
@@ -171,7 +172,8 @@ def _wanted(plugin: Plugin, release: PluginRelease) -> Wanted:
         generation=release.generation,
         digest=version.digest,
         metadata=version.metadata,
-        config=config,
+        config=config.config,
+        secrets=config.secrets,
         granted=tuple(release.granted),
         environment=environment_key(version.metadata),
         dependencies=tuple(needed),

@@ -14,7 +14,13 @@ BUNDLED = frozenset({"example-provider", "local-llama", "calculator", "redact", 
 
 
 def permissions_asked(metadata: Mapping[str, Any]) -> list[str]:
-    """``["network:api.example.com:443", "host:storage", "subprocess"]``; without a manifest, nothing."""
+    """``["network:api.example.com:443", "host:storage", "subprocess"]``; also variables in the defaults."""
+    asked = _in_manifest(metadata)
+    variables = [f"env:{name}" for name in metadata.get("config_env") or []]
+    return [*asked, *(variable for variable in variables if variable not in asked)]
+
+
+def _in_manifest(metadata: Mapping[str, Any]) -> list[str]:
     asked: list[str] = []
     for kind, wanted in (metadata.get("permissions") or {}).items():
         if isinstance(wanted, list):
@@ -25,9 +31,9 @@ def permissions_asked(metadata: Mapping[str, Any]) -> list[str]:
 
 
 def permissions_missing(metadata: Mapping[str, Any], granted: Iterable[str]) -> list[str]:
-    """What is asked for and not granted."""
+    """What is asked for and not granted. A variable in the defaults is needed only where nothing else is stored."""
     have = set(granted)
-    return [permission for permission in permissions_asked(metadata) if permission not in have]
+    return [permission for permission in _in_manifest(metadata) if permission not in have]
 
 
 def check_granted(plugin_id: str, metadata: Mapping[str, Any], granted: Iterable[str]) -> None:

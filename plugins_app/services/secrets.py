@@ -12,8 +12,9 @@ from django.conf import settings
 
 from aichat.keys import load_or_create_key
 from plugins_app.sdk.config import MASK, Path, pointer, secret_paths
+from plugins_app.sdk.references import has_reference, is_reference
 
-__all__ = ["encrypt", "is_sealed", "mask", "reveal", "seal", "unmask", "without"]
+__all__ = ["decrypt", "encrypt", "is_sealed", "mask", "reveal", "same", "seal", "unmask", "without"]
 
 _MARK = "$secret"
 
@@ -48,14 +49,23 @@ def reveal(config: Any) -> Any:
     Raises:
         ValueError: a secret was encrypted with a key that is not there any more.
     """
-    return _walk(config, _decrypt)
+    return _walk(config, decrypt)
 
 
-def _decrypt(value: Mapping[str, str]) -> Any:
+def decrypt(value: Mapping[str, str]) -> Any:
+    """What an encrypted value stands for. Raises ValueError as `reveal` does."""
     try:
         return json.loads(_current().decrypt(value[_MARK].encode()))
     except InvalidToken:
         raise ValueError("a stored secret cannot be decrypted: its key is gone; enter the secret again") from None
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two configurations mean the same: encrypting twice gives two texts, so plain values decide."""
+    try:
+        return bool(reveal(one) == reveal(other))
+    except ValueError:
+        return bool(one == other)
 
 
 def mask(config: Any) -> Any:
@@ -64,10 +74,14 @@ def mask(config: Any) -> Any:
 
 
 def without(config: Any) -> Any:
-    """The configuration as anybody may see it: not even where a secret would be."""
+    """The configuration as anybody may see it: not even where a secret, or a variable of the machine, would be."""
     if isinstance(config, Mapping):
-        return {key: without(item) for key, item in config.items() if not is_sealed(item)}
-    return [without(item) for item in config if not is_sealed(item)] if isinstance(config, list) else config
+        return {key: without(item) for key, item in config.items() if not _is_private(item)}
+    return [without(item) for item in config if not _is_private(item)] if isinstance(config, list) else config
+
+
+def _is_private(value: Any) -> bool:
+    return is_sealed(value) or has_reference(value)
 
 
 def _walk(value: Any, replace: Callable[[Mapping[str, str]], Any]) -> Any:
@@ -79,11 +93,18 @@ def _walk(value: Any, replace: Callable[[Mapping[str, str]], Any]) -> Any:
 
 
 def seal(config: Mapping[str, Any], schema: Mapping[str, Any]) -> dict[str, Any]:
-    """The configuration with every secret of the schema encrypted; what is encrypted already stays as it is."""
+    """The configuration with every secret of the schema encrypted; what is encrypted already stays as it is.
+
+    So does a reference to a variable: it names a secret, and is none.
+    """
     sealed: dict[str, Any] = dict(config)
     for path in secret_paths(schema):
-        sealed = _map_at(sealed, path, lambda value: value if is_sealed(value) or value is None else encrypt(value))
+        sealed = _map_at(sealed, path, _sealed)
     return sealed
+
+
+def _sealed(value: Any) -> Any:
+    return value if value is None or is_sealed(value) or is_reference(value) else encrypt(value)
 
 
 def _map_at(value: Any, path: Path, change: Callable[[Any], Any]) -> Any:

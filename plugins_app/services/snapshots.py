@@ -1,24 +1,54 @@
-"""The store: read-only copies of plugin folders, named by the hash of their content."""
+"""The store: read-only copies of plugin folders, named by the hash of their content.
+
+config.json is no part of a copy: it may hold secrets. Its hash is (in `MARKER`), so the digest tells every change, and
+beside that lies what may be shown of it, for a plugin that looks for the file. What it says is kept in the database,
+secrets encrypted.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import py_compile
 import secrets
 import shutil
 import stat
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 
 from .errors import StudioError
 from .folders import Entry, check_folder, walk
 
-__all__ = ["remove_tree", "snapshot_create", "snapshot_path", "tree_digest"]
+__all__ = [
+    "MARKER",
+    "Snapshot",
+    "remove_tree",
+    "snapshot_create",
+    "snapshot_path",
+    "snapshot_show_config",
+    "snapshot_take",
+    "tree_digest",
+]
 
 _CHUNK = 2**20
+_CONFIG = "config.json"
+#: In a snapshot: the executable bit and the SHA-256 of the config.json that is not there.
+MARKER = ".config.json.sha256"
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A copy in the store, and the config.json that was left out of it."""
+
+    digest: str
+    config: bytes | None = field(repr=False)
 
 
 def snapshot_path(plugin_id: str, digest: str) -> Path:
@@ -27,7 +57,12 @@ def snapshot_path(plugin_id: str, digest: str) -> Path:
 
 
 def snapshot_create(*, plugin_id: str, folder: Path) -> str:
-    """Copy the folder into the store; returns its digest. The same content is kept once.
+    """Copy the folder into the store; returns its digest. Raises as `snapshot_take` does."""
+    return snapshot_take(plugin_id=plugin_id, folder=folder).digest
+
+
+def snapshot_take(*, plugin_id: str, folder: Path) -> Snapshot:
+    """Copy the folder into the store. The same content is kept once.
 
     Raises:
         StudioError: the folder cannot be used; `code` says why.
@@ -38,15 +73,53 @@ def snapshot_create(*, plugin_id: str, folder: Path) -> str:
     try:
         draft.mkdir(parents=True)
         for entry in entries:
-            _copy(entry, draft / entry.relative)
+            if entry.relative != MARKER:
+                _copy(entry, draft / entry.relative)
         digest = tree_digest(draft)
+        config = _take_out_config(draft)
         _publish(draft, home / digest, digest)
     except OSError as error:
         detail = f"The files of {plugin_id} could not be copied into the store: {error.strerror or error}."
         raise StudioError("snapshot_failed", detail, hint="Is there room on the disk?") from error
     finally:
         remove_tree(draft)
-    return digest
+    return Snapshot(digest, config)
+
+
+def _take_out_config(draft: Path) -> bytes | None:
+    path = draft / _CONFIG
+    if not path.is_file():
+        return None
+    content = path.read_bytes()
+    (draft / MARKER).write_text(f"{'x' if path.stat().st_mode & stat.S_IXUSR else '-'} {_hash(path).hex()}")
+    path.unlink()
+    return content
+
+
+def snapshot_show_config(plugin_id: str, digest: str, shown: Mapping[str, Any]) -> None:
+    """Put what may be shown of config.json where the file was."""
+    folder = snapshot_path(plugin_id, digest)
+    path, text = folder / _CONFIG, json.dumps(shown, indent=2)
+    if not path.is_file() and not (folder / MARKER).is_file():
+        return  # the plugin has none
+    if (folder / MARKER).is_file() and path.is_file() and path.read_text() == text:
+        return
+    with _writable(folder):
+        if not (folder / MARKER).is_file():  # from before it was left out
+            _take_out_config(folder)
+        draft = folder / f".{_CONFIG}.{os.getpid()}-{secrets.token_hex(4)}"
+        draft.write_text(text)
+        draft.chmod(0o444)
+        draft.replace(path)
+
+
+@contextmanager
+def _writable(folder: Path) -> Iterator[None]:
+    folder.chmod(0o755)
+    try:
+        yield
+    finally:
+        folder.chmod(0o555)
 
 
 def _copy(entry: Entry, target: Path) -> None:
@@ -66,12 +139,30 @@ def _copy(entry: Entry, target: Path) -> None:
 def tree_digest(folder: Path) -> str:
     """SHA-256 over the sorted files: relative path, executable bit, content. Compiled files do not count."""
     hashed = hashlib.sha256()
-    for entry in sorted(walk(folder), key=lambda entry: entry.relative.encode()):
-        executable = b"x" if entry.status.st_mode & stat.S_IXUSR else b"-"
-        with entry.path.open("rb") as file:
-            content = hashlib.file_digest(file, "sha256").digest()
-        hashed.update(entry.relative.encode() + b"\0" + executable + content)
+    noted = _noted_config(folder)
+    entries = {entry.relative: entry for entry in walk(folder) if entry.relative != MARKER}
+    for relative in sorted({*entries, *([_CONFIG] if noted else [])}, key=str.encode):
+        facts = noted if noted and relative == _CONFIG else _content(entries[relative])
+        hashed.update(relative.encode() + b"\0" + facts)
     return hashed.hexdigest()
+
+
+def _content(entry: Entry) -> bytes:
+    return (b"x" if entry.status.st_mode & stat.S_IXUSR else b"-") + _hash(entry.path)
+
+
+def _hash(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
+
+
+def _noted_config(folder: Path) -> bytes | None:
+    """What a snapshot says of the config.json that was left out of it; None for a folder that is none."""
+    try:
+        executable, _, digest = (folder / MARKER).read_text().partition(" ")
+        return executable.encode() + bytes.fromhex(digest)
+    except (OSError, ValueError):
+        return None
 
 
 def _publish(draft: Path, final: Path, digest: str) -> None:
