@@ -15,10 +15,19 @@ from pathlib import Path
 import pytest
 
 from tests.leaks import Snapshot, leaked_tasks, leftovers, settled
+from tests.postgres import Postgres
 from tests.studio import ROOT, Studio, running_studio, wait_for
 
 _MARKED = ("unit", "acceptance", "e2e")
-_DATABASE_FIXTURES = {"db", "transactional_db", "django_db_reset_sequences", "live_server", "studio", "redis_server"}
+_DATABASE_FIXTURES = {
+    "db",
+    "transactional_db",
+    "django_db_reset_sequences",
+    "live_server",
+    "studio",
+    "redis_server",
+    "postgres",
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -99,6 +108,19 @@ def redis_server(owned_processes: set[int]) -> Iterator[str]:
             yield settings.REDIS_URL
         finally:
             process.terminate()
+
+
+@pytest.fixture(scope="session")
+def postgres(owned_processes: set[int]) -> Iterator[Postgres]:
+    """A real PostgreSQL; each test makes a database of its own in it, and may restart it."""
+    root = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
+    server = Postgres(root, on_start=owned_processes.add)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(root, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """The real studio, started through the launcher, for tests that look at it from outside."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -11,7 +12,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from email.message import Message
@@ -20,7 +21,7 @@ from typing import Any
 
 import psutil
 
-__all__ = ["Client", "Response", "Studio", "free_port", "processes_of", "running_studio", "wait_for"]
+__all__ = ["Client", "Response", "Studio", "free_port", "processes_of", "running", "running_studio", "wait_for"]
 
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 120.0
@@ -94,15 +95,24 @@ class Client:
 class Studio:
     """A studio that runs: where it is, how to get in, and what it says."""
 
-    def __init__(self, root: Path, **environ: str) -> None:
-        """Prepare a studio below `root`, with its own copy of the bundled plugins; `environ` overrides variables."""
+    def __init__(
+        self, root: Path, *, bundled: Iterable[str] | None = None, prefix: Sequence[str] = (), **environ: str
+    ) -> None:
+        """Prepare a studio below `root`, with its own copy of the bundled plugins, all or those named.
+
+        `prefix` is the command that runs the launcher, if something has to come before it; `environ` overrides
+        variables.
+        """
         self.data = root / "d"
         self.plugins_dir = root / "plugins"
         self.log_file = root / "studio.log"
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
+        self.prefix = list(prefix)
+        self.plugins_dir.mkdir(parents=True)
         ignored = shutil.ignore_patterns("__pycache__", "*.pyc")
-        shutil.copytree(ROOT / "installed_plugins", self.plugins_dir, ignore=ignored, dirs_exist_ok=True)
+        for name in os.listdir(ROOT / "installed_plugins") if bundled is None else bundled:
+            shutil.copytree(ROOT / "installed_plugins" / name, self.plugins_dir / name, ignore=ignored)
         self.environ = {**_clean_environ(), **self._variables(), **environ}
         self.launcher: subprocess.Popen[bytes] | None = None
         self._keys: dict[str, str] = {}
@@ -173,7 +183,7 @@ class Studio:
         tether = [sys.executable, "-I", "-S", str(ROOT / "aichat" / "tethered.py"), str(os.getpid())]
         with self.log_file.open("ab") as log:
             self.launcher = subprocess.Popen(
-                [*tether, sys.executable, "-m", "aichat.launcher"],
+                [*tether, *self.prefix, sys.executable, "-m", "aichat.launcher"],
                 cwd=ROOT,
                 env=self.environ,
                 stdin=subprocess.DEVNULL,
@@ -193,6 +203,18 @@ class Studio:
             self.launcher.kill()
             self.launcher.wait()
             raise AssertionError(f"the launcher did not stop within {STOP_SECONDS} s\n{self._complaint()}") from None
+
+    def cut_off(self) -> None:
+        """Kill the launcher and everything below it at once, as a power cut would."""
+        assert self.launcher is not None
+        self.launcher.send_signal(signal.SIGSTOP)  # it must not tidy up while we are at it
+        doomed = processes_of(self.data)
+        for process in doomed:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        self.launcher.kill()
+        self.launcher.wait()
+        psutil.wait_procs(doomed, timeout=10)
 
     def pids(self) -> dict[str, int]:
         """Return the numbers of the processes that the launcher keeps, by name."""
@@ -220,7 +242,16 @@ class Studio:
 def running_studio(**environ: str) -> Iterator[Studio]:
     """Run a studio in a new directory, and make sure afterwards that nothing of it is left."""
     root = Path(tempfile.mkdtemp(prefix="st-", dir="/tmp"))
-    studio = Studio(root, **environ)
+    try:
+        with running(Studio(root, **environ)) as studio:
+            yield studio
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+
+
+@contextmanager
+def running(studio: Studio) -> Iterator[Studio]:
+    """Run a studio, and make sure afterwards that no process of it is left."""
     try:
         studio.start()
         yield studio
@@ -232,7 +263,6 @@ def running_studio(**environ: str) -> Iterator[Studio]:
         for process in left:
             process.kill()
         psutil.wait_procs(left, timeout=10)
-        shutil.rmtree(root, ignore_errors=True)
     assert not described, f"processes that the launcher left behind: {described}"
 
 

@@ -1,0 +1,47 @@
+"""The same on PostgreSQL: a studio from the outside, and everything in which several write to the database at once."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from tests.integration.test_events import *  # noqa: F403 - the very same tests, on the studio below
+from tests.integration.test_load import *  # noqa: F403
+from tests.integration.test_reload import *  # noqa: F403
+from tests.integration.test_unload import *  # noqa: F403
+from tests.postgres import Postgres
+from tests.studio import ROOT, Studio, running_studio
+
+ON_THE_TABLES = (
+    "test_execution_leases.py",
+    "test_settling.py",
+    "test_release_failure.py",
+    "test_node_folders.py",
+    "test_hooks.py",
+    "test_chat_conversations.py",
+)
+
+
+@pytest.fixture(scope="module")
+def studio(postgres: Postgres, owned_processes: set[int]) -> Iterator[Studio]:
+    """A studio whose database is PostgreSQL."""
+    with running_studio(DATABASE_URL=postgres.database()) as running:
+        assert running.launcher is not None
+        owned_processes.add(running.launcher.pid)
+        yield running
+
+
+def test_what_is_tested_on_the_tables_holds_there_too(postgres: Postgres) -> None:
+    files = [str(ROOT / "tests" / "integration" / name) for name in ON_THE_TABLES]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *files],
+        cwd=ROOT,
+        env={**os.environ, "TEST_DATABASE_URL": postgres.database()},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+    assert "passed" in done.stdout
