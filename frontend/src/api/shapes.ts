@@ -32,15 +32,15 @@ export interface Dependency {
   readonly version: string | null;
 }
 
-/** Somebody who asks for a plugin. */
+/** A plugin that asks for another one, or that another one goes along with. */
 export interface Demand {
   readonly id: string;
   readonly range: string;
-  readonly version: string;
+  readonly version: string | null;
 }
 
 export interface VersionRef {
-  readonly version: string;
+  readonly version: string | null;
   readonly digest: string;
 }
 
@@ -61,6 +61,7 @@ export interface Reason {
   readonly chosen: string | null;
   readonly candidates: readonly string[];
   readonly optional: boolean;
+  readonly rejected?: readonly { readonly version: string; readonly code: string; readonly reason: string }[];
 }
 
 export interface PlanProblem {

@@ -1,6 +1,6 @@
 import { ArrowLeftRight, CircleMinus, CirclePlus, Equal } from "lucide-react";
 import { Fragment } from "react";
-import type { PlannedChange, PlanProblem } from "@/api/shapes";
+import type { Demand, PlannedChange, PlanProblem } from "@/api/shapes";
 import { usePluginNames } from "@/app/queries";
 
 const ACTIONS = {
@@ -25,7 +25,7 @@ export function PlanList({ changes }: { changes: readonly PlannedChange[] }) {
               <p>
                 {deed(change)[0]} <strong>{nameOf(change.id)}</strong> {deed(change)[1]}
               </p>
-              <Because change={change} nameOf={nameOf} />
+              <Because change={change} changes={changes} nameOf={nameOf} />
             </div>
           </li>
         );
@@ -44,15 +44,28 @@ function deed({ action, from, to }: PlannedChange): readonly [string, string] {
   return ["Start", `${to?.version ?? ""} anew`];
 }
 
-function Because({ change: { because }, nameOf }: { change: PlannedChange; nameOf: (id: string) => string }) {
+interface BecauseProps {
+  readonly change: PlannedChange;
+  readonly changes: readonly PlannedChange[];
+  readonly nameOf: (id: string) => string;
+}
+
+/** Who asks for it, or what it goes along with. Needed plugins come first in a change, and last in an unload. */
+function Because({ change: { id, action, because }, changes, nameOf }: BecauseProps) {
+  const place = (one: string) => changes.findIndex((other) => other.id === one);
+  const needs = (one: string) => action === "unload" || (place(one) >= 0 && place(one) < place(id));
+  const words = ({ id: one, version }: Demand) => {
+    if (!needs(one)) return `${nameOf(one)} ${version ?? ""} asks for`;
+    return action === "keep" ? `${nameOf(one)} ${version ?? ""} fits its` : `it needs ${nameOf(one)}`;
+  };
   if (because.length === 0) return null;
   return (
     <p className="plan-because">
       because{" "}
-      {because.map(({ id, range, version }, at) => (
-        <Fragment key={id}>
+      {because.map((one, at) => (
+        <Fragment key={one.id}>
           {at > 0 && " and "}
-          {nameOf(id)} {version} asks for {range ? <code>{range}</code> : "any version"}
+          {words(one)} {one.range ? <code>{one.range}</code> : !needs(one.id) && "any version"}
         </Fragment>
       ))}
     </p>

@@ -112,15 +112,28 @@ function Explanation({ reasons }: { reasons: readonly Reason[] }) {
           </tr>
         </thead>
         <tbody>
-          {reasons.map(({ id, range, by, by_version, chosen, candidates, optional }) => (
+          {reasons.map(({ id, range, by, by_version, chosen, candidates, optional, rejected = [] }) => (
             <tr key={`${id} ${by}`}>
               <td>{nameOf(id)}</td>
               <td>
                 {by ? `${nameOf(by)} ${by_version ?? ""}` : "you"} {range && <code>{range}</code>}{" "}
                 {optional && <span className="muted">optional</span>}
               </td>
-              <td>{candidates.join(", ") || <span className="muted">none</span>}</td>
-              <td>{chosen ? <strong>{chosen}</strong> : <span className="bad">none fits</span>}</td>
+              <td>
+                {candidates.join(", ") || <span className="muted">none</span>}
+                {rejected.map(({ version, reason }) => (
+                  <p key={version} className="muted">
+                    not {version}: {reason}
+                  </p>
+                ))}
+              </td>
+              <td>
+                {chosen ? (
+                  <strong>{chosen}</strong>
+                ) : (
+                  <span className={optional ? "muted" : "bad"}>none fits</span>
+                )}
+              </td>
             </tr>
           ))}
         </tbody>

@@ -26,10 +26,10 @@ interface RollbackDialogProps {
 
 /** What going back would do, to this plugin and to others; then it is done, or why it was not. */
 export function RollbackDialog({ plugin, goal, onClose }: RollbackDialogProps) {
-  const { id, name, state } = plugin;
+  const { id, name } = plugin;
   const [busy, setBusy] = useState(false);
   const [failure, setFailure] = useState<unknown>();
-  const plan = usePlan(id, { action: state === "active" ? "reload" : "load", digest: goal.digest });
+  const plan = usePlan(id, { action: "load", digest: goal.digest });
   const go = async () => {
     setBusy(true);
     setFailure(undefined);

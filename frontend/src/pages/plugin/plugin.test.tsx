@@ -84,18 +84,18 @@ const plan = {
   problem: null,
   changes: [
     {
-      id: "calc",
-      action: "swap",
-      from: { version: "1.1.0", digest: newer },
-      to: { version: "1.0.0", digest: older },
-      because: [],
-    },
-    {
       id: "units",
       action: "load",
       from: null,
       to: { version: "1.2.0", digest: "u" },
       because: [{ id: "calc", range: ">=1.1,<2", version: "1.0.0" }],
+    },
+    {
+      id: "calc",
+      action: "swap",
+      from: { version: "1.1.0", digest: newer },
+      to: { version: "1.0.0", digest: older },
+      because: [],
     },
   ],
   explanation: [],
@@ -108,7 +108,7 @@ test("rolling back shows what it would do, does it, and can be undone", async ()
   fireEvent.click(await screen.findByRole("button", { name: /^Roll back: 1.0.0/ }));
   expect(await screen.findByText(/from 1.1.0 to 1.0.0/)).toBeTruthy();
   expect(screen.getByText(/because Calculator 1.0.0 asks for/).textContent).toContain(">=1.1,<2");
-  expect(studio.read.at(-1)).toBe(`/api/plugins/calc/plan?action=reload&digest=${older}`);
+  expect(studio.read.at(-1)).toBe(`/api/plugins/calc/plan?action=load&digest=${older}`);
   const answer = { ...aPlugin({ version: "1.0.0", generation: 4 }), old: { generation: 3, digest: newer } };
   studio.replies["POST /api/plugins/calc/rollback"] = [ok(answer), ok(answer)];
   click("rollback-confirm");
