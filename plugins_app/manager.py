@@ -153,7 +153,7 @@ class PluginManager:
 
     def register_hook(self, event: str, callback: Callable[..., Any]) -> Callable[[], None]:
         """Call `callback(plugin_id)` on every such event, whichever process caused it; returns its own undo."""
-        return _from_anywhere(hooks().register, event, callback)
+        return hooks().register(event, callback)
 
     def unregister_hook(self, event: str, callback: Callable[..., Any]) -> bool:
         """Undo `register_hook`; False when there was nothing to undo."""

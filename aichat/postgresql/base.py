@@ -6,6 +6,7 @@ the server, requests were refused for two minutes.
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import psycopg
@@ -28,3 +29,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
             self.pool.check()  # the server may have been restarted: the others are then as dead as this one
             connection = super().get_new_connection(conn_params)
         return connection
+
+
+# A pool's connections are of the process that made it: a child that used them would garble its parent's.
+os.register_at_fork(after_in_child=DatabaseWrapper._connection_pools.clear)  # type: ignore[attr-defined]

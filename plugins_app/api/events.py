@@ -1,4 +1,7 @@
-"""Server-sent events, read from the database: whoever comes back with `Last-Event-ID` misses nothing."""
+"""Server-sent events, read from the database: whoever comes back with `Last-Event-ID` misses nothing.
+
+Events are kept for 90 days. Whoever comes back later, or with a number of another database, is told so first: `gap`.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -14,17 +18,27 @@ import redis.asyncio
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.http import StreamingHttpResponse
+from drf_spectacular.utils import OpenApiParameter
 from redis.exceptions import RedisError
 from rest_framework.request import Request
 
 from plugins_app.models import Execution, LifecycleEvent
-from plugins_app.services.connections import releasing_connection
+from plugins_app.services.connections import DATABASE_AWAY, releasing_connection
+from plugins_app.services.errors import StudioError
+from plugins_app.services.events import EVENTS
 from plugins_app.services.hints import EVENTS_CHANNEL
 
 from .rendering import dumps
 from .serializers import ExecutionSerializer
 
-__all__ = ["execution_stream", "lifecycle_stream"]
+__all__ = ["EVENT_PARAMETERS", "execution_stream", "lifecycle_stream"]
+
+EVENT_PARAMETERS = [
+    OpenApiParameter("Last-Event-ID", int, OpenApiParameter.HEADER, description="resume after this event"),
+    OpenApiParameter("last_event_id", int, description="the same, for who cannot send the header"),
+    OpenApiParameter("plugin", description="one plugin's id, or several with commas"),
+    OpenApiParameter("event", description="one event's name, or several with commas; <plugin>:* is all its own"),
+]
 
 _PING_EVERY = 15.0
 _POLL = 1.0
@@ -33,14 +47,49 @@ Wait = Callable[[], Any]
 
 
 def lifecycle_stream(request: Request) -> StreamingHttpResponse:
-    """Every plugin's events, from the one after `Last-Event-ID` on, or from now on."""
-    return _response(_lifecycle(_last_event_id(request)))
+    """Every plugin's events, from the one after `Last-Event-ID` on, or from now on.
+
+    Raises:
+        StudioError: `invalid`: there is no such event to wait for.
+    """
+    return _response(_lifecycle(_last_event_id(request), _Filter.of(request)))
 
 
 def execution_stream(request: Request, execution_id: UUID) -> StreamingHttpResponse:
     """One execution's progress and, last, its end."""
     operator = request.user.has_perm("plugins_app.operate")
     return _response(_execution(execution_id, operator))
+
+
+@dataclass(frozen=True, slots=True)
+class _Filter:
+    """Which events a client wants; an empty list means all."""
+
+    plugins: tuple[str, ...]
+    events: tuple[str, ...]
+
+    @classmethod
+    def of(cls, request: Request) -> _Filter:
+        plugins, events = (_listed(request.query_params.getlist(name)) for name in ("plugin", "event"))
+        for event in events:
+            if event not in EVENTS and ":" not in event:
+                message = f"There is no event {event!r}; there are {', '.join(EVENTS)}, and <plugin>:<event>."
+                raise StudioError("invalid", message, errors=[{"pointer": "/event", "message": message}])
+        return cls(plugins, events)
+
+    @property
+    def everything(self) -> bool:
+        return not (self.plugins or self.events)
+
+    def wants(self, row: LifecycleEvent) -> bool:
+        own = f"{row.event.partition(':')[0]}:*"
+        return (not self.plugins or row.plugin_id in self.plugins) and (
+            not self.events or row.event in self.events or own in self.events
+        )
+
+
+def _listed(values: list[str]) -> tuple[str, ...]:
+    return tuple(part.strip() for value in values for part in value.split(",") if part.strip())
 
 
 def _last_event_id(request: Request) -> int | None:
@@ -57,31 +106,49 @@ def _event(event_id: Any, name: str, data: Any) -> bytes:
     return f"id: {event_id}\nevent: {name}\ndata: ".encode() + dumps(data) + b"\n\n"
 
 
-async def _lifecycle(last_id: int | None) -> AsyncIterator[bytes]:
-    position = await sync_to_async(_newest_id)() if last_id is None else last_id
+async def _lifecycle(last_id: int | None, wanted: _Filter) -> AsyncIterator[bytes]:
+    position, gap = await sync_to_async(_start)(last_id)
     yield b": hello\n\n"
+    if gap is not None:
+        yield _event(position, "gap", gap)
     pinged = time.monotonic()
     async with _woken() as wait:
         while True:
             rows = await sync_to_async(_rows_after)(position)
             for row in rows:
                 position = row.id
-                yield _event(row.id, row.event, _facts(row))
+                if wanted.wants(row):
+                    yield _event(row.id, row.event, _facts(row))
             if time.monotonic() - pinged >= _PING_EVERY:
                 pinged = time.monotonic()
-                yield b": ping\n\n"
+                # The number alone is no event, but where to resume: what a filter left out need not be looked at again.
+                yield b": ping\n\n" if wanted.everything else f"id: {position}\n\n".encode()
             if len(rows) < _BATCH:
                 await wait()
 
 
 @releasing_connection
-def _newest_id() -> int:
-    return LifecycleEvent.objects.order_by("-id").values_list("id", flat=True).first() or 0
+def _start(last_id: int | None) -> tuple[int, dict[str, Any] | None]:
+    """After which event to begin, and what is missing before it."""
+    ids = LifecycleEvent.objects.values_list("id", flat=True)
+    newest = ids.order_by("-id").first() or 0
+    if last_id is None:
+        return newest, None
+    oldest = ids.order_by("id").first()
+    facts = {"last_event_id": last_id, "oldest": oldest}
+    if last_id > newest:  # a number of another database, or everything since has been forgotten
+        return newest, facts
+    if oldest is not None and oldest > last_id + 1:
+        return oldest - 1, facts
+    return last_id, None
 
 
 @releasing_connection
 def _rows_after(position: int) -> list[LifecycleEvent]:
-    return list(LifecycleEvent.objects.filter(id__gt=position).order_by("id")[:_BATCH])
+    try:
+        return list(LifecycleEvent.objects.filter(id__gt=position).order_by("id")[:_BATCH])
+    except DATABASE_AWAY:
+        return []  # it is looked at again in a second; whoever listens need not know
 
 
 def _facts(row: LifecycleEvent) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from .nodes import NodeViewSet
 from .plugins import PluginViewSet
 from .problems import not_found
 from .rendering import AlwaysJSON
+from .webhooks import WebhookViewSet
 
 __all__ = ["urlpatterns"]
 
@@ -28,6 +29,7 @@ router = EitherSlashRouter()
 router.register("plugins", PluginViewSet, basename="plugin")
 router.register("executions", ExecutionViewSet, basename="execution")
 router.register("nodes", NodeViewSet, basename="node")
+router.register("webhooks", WebhookViewSet, basename="webhook")
 router.register("auth", AuthViewSet, basename="auth")
 
 FORGIVING = {"content_negotiation_class": AlwaysJSON}

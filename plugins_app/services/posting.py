@@ -61,7 +61,7 @@ def post(
         return Answer(_since(began), error=f"no answer within {timeout:g} s")
     except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.UnsupportedProtocol, OSError) as error:
         return Answer(_since(began), error=f"{type(error).__name__}: {error}"[:500])
-    except (httpx.InvalidURL, UnicodeError, ValueError) as error:
+    except (httpx.InvalidURL, UnicodeError, ValueError, OverflowError) as error:
         return Answer(_since(began), error=f"the address is no URL: {error}"[:500])
 
 

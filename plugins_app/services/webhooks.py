@@ -121,6 +121,8 @@ def _url_problem(url: str) -> str:
         return "A URL has no spaces and 1000 characters at most."
     if parts.scheme not in ("https", "http") or not parts.host:
         return "Write https://host/path."
+    if parts.port is not None and not 0 < parts.port < 65536:
+        return f"There is no port {parts.port}."
     if parts.userinfo:
         return "Leave name and password out of it; the signature says who is calling."
     return "Leave out the part after #." if parts.fragment else ""
@@ -162,12 +164,11 @@ def check_address(url: str) -> None:
     try:
         webhook_guard().addresses(parts.scheme, parts.raw_host.decode(), port)
     except AddressRefusedError as error:
-        problem, hint = f"{error}.", "An administrator can allow it by STUDIO_WEBHOOK_ALLOW."
+        problem, hint = f"The studio may not call it: {error}.", "An administrator can allow it by STUDIO_WEBHOOK_ALLOW."
     except (OSError, UnicodeError) as error:
         problem, hint = f"{parts.host} cannot be resolved: {error}.", "Correct the name."
     else:
         return
-    problem = problem[:1].upper() + problem[1:]
     raise StudioError("address_refused", problem, hint=hint, errors=[{"pointer": "/url", "message": problem}])
 
 

@@ -1,23 +1,29 @@
-"""Hooks: any process hears of any event; a failing hook harms nothing."""
+"""Hooks and signals: any process hears of any event, once and in order; a failing hook harms nothing."""
 
+import asyncio
+import os
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import DatabaseError, connection
+from django.dispatch import receiver
 
-from plugins_app.services.events import event_record
+from plugins_app import signals
+from plugins_app.models import LifecycleEvent
+from plugins_app.services.events import EVENTS, event_record
 from plugins_app.services.hooks import HookRegistry
-from plugins_app.signals import plugin_event
+from plugins_app.signals import SIGNALS, LifecycleSignal, plugin_event, plugin_loaded
 from tests.studio import wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def registry(transactional_db: None, redis_server: str) -> Iterator[HookRegistry]:
+def registry(transactional_db: None, redis_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[HookRegistry]:
     registry = HookRegistry()
+    monkeypatch.setattr(LifecycleSignal, "listen", registry.listen)
     yield registry
     registry.stop()
     connection.close()
@@ -71,19 +77,164 @@ def test_what_is_undone_is_not_called(registry: HookRegistry) -> None:
     assert other.wait(5) and seen == []
 
 
-def test_the_django_signal_is_sent_too(registry: HookRegistry) -> None:
+@pytest.mark.parametrize("fault", [SystemExit(3), asyncio.CancelledError(), RuntimeError("gone")])
+def test_nothing_a_hook_raises_ends_the_others(registry: HookRegistry, fault: BaseException) -> None:
+    def fails(plugin_id: str) -> None:
+        raise fault
+
+    async def fails_later(plugin_id: str) -> None:
+        raise fault
+
+    heard: list[str] = []
+    for callback in (fails, fails_later, heard.append):
+        registry.register("plugin_loaded", callback)
+    happen(plugin_id="a")
+    happen(plugin_id="b")
+    wait_for(lambda: heard == ["a", "b"], 5)
+
+
+@pytest.fixture
+def connected() -> Iterator[list[Any]]:
+    """Signals' receivers of a test: (signal, receiver), disconnected afterwards."""
+    made: list[Any] = []
+    yield made
+    for signal, function in made:
+        signal.disconnect(function)
+
+
+def test_connecting_a_receiver_is_enough(registry: HookRegistry, connected: list[Any]) -> None:
+    heard: list[Any] = []
+
+    def hear(sender: Any, plugin_id: str, data: dict[str, Any], **_: Any) -> None:
+        heard.append((sender, plugin_id, data["generation"]))
+
+    plugin_loaded.connect(hear)
+    connected.append((plugin_loaded, hear))
+    happen("plugin_unloaded", "x")
+    happen("plugin_loaded", "x", generation=3)
+    wait_for(lambda: heard == [(LifecycleEvent, "x", 3)], 5)
+
+
+def test_each_event_has_a_signal_and_there_is_one_for_all(registry: HookRegistry, connected: list[Any]) -> None:
+    heard: list[tuple[str, str]] = []
+
+    def hear_one(signal: Any, plugin_id: str, data: dict[str, Any], **_: Any) -> None:
+        heard.append((next(name for name, each in SIGNALS.items() if each is signal), data["event"]))
+
+    def hear_all(sender: str, **_: Any) -> None:
+        heard.append(("plugin_event", sender))
+
+    assert set(SIGNALS) == set(EVENTS) and set(EVENTS) <= set(signals.__all__)
+    for signal in SIGNALS.values():
+        signal.connect(hear_one)
+        connected.append((signal, hear_one))
+    plugin_event.connect(hear_all)
+    connected.append((plugin_event, hear_all))
+    for event in (*EVENTS, "p:sold_out"):
+        happen(event)
+    expected = [pair for event in EVENTS for pair in ((event, event), ("plugin_event", event))]
+    wait_for(lambda: heard == [*expected, ("plugin_event", "p:sold_out")], 5)
+
+
+def test_a_receiver_can_ask_for_one_event_by_its_name(registry: HookRegistry, connected: list[Any]) -> None:
     heard: list[str] = []
 
-    def receiver(sender: str, plugin_id: str, **_: Any) -> None:
+    def hear(sender: str, plugin_id: str, **_: Any) -> None:
         heard.append(f"{sender} {plugin_id}")
 
-    plugin_event.connect(receiver)
-    try:
-        registry.register("plugin_failed", lambda plugin_id: None)
-        happen("plugin_failed", "x")
-        wait_for(lambda: heard == ["plugin_failed x"], 5)
-    finally:
-        plugin_event.disconnect(receiver)
+    plugin_event.connect(hear, sender="plugin_failed")
+    connected.append((plugin_event, hear))
+    happen("plugin_loaded", "x")
+    happen("plugin_failed", "x")
+    happen("plugin_failed", "y")
+    wait_for(lambda: heard == ["plugin_failed x", "plugin_failed y"], 5)
+
+
+def test_receivers_may_be_async_and_may_fail(
+    registry: HookRegistry, connected: list[Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    heard: list[str] = []
+
+    @receiver(plugin_loaded)
+    def fails(**_: Any) -> None:
+        raise RuntimeError("a receiver's own fault")
+
+    @receiver(plugin_loaded)
+    async def hear(plugin_id: str, **_: Any) -> None:
+        heard.append(plugin_id)
+
+    connected += [(plugin_loaded, fails), (plugin_loaded, hear)]
+    happen(plugin_id="a")
+    wait_for(lambda: heard == ["a"], 5)
+    assert "a receiver's own fault" in caplog.text
+
+
+def test_it_can_be_done_on_an_event_loop(registry: HookRegistry) -> None:
+    heard: list[str] = []
+
+    async def register() -> None:
+        registry.register("plugin_loaded", heard.append)
+
+    asyncio.run(register())
+    happen()
+    wait_for(lambda: heard == ["p"], 5)
+
+
+def test_a_receiver_connected_while_the_apps_are_set_up_hears_of_what_comes_after(
+    registry: HookRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from django.apps import apps
+
+    heard: list[str] = []
+    monkeypatch.setattr(apps, "ready", False)
+    registry.register("plugin_loaded", heard.append)  # asks the database nothing, and waits for nothing
+    monkeypatch.setattr(apps, "ready", True)
+    registry.register("plugin_unloaded", heard.append)  # returns when reading has begun
+    happen(plugin_id="a")
+    wait_for(lambda: heard == ["a"], 5)
+
+
+def test_a_database_that_is_away_is_waited_for(registry: HookRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[str] = []
+    registry.register("plugin_loaded", heard.append)
+    real, tries = registry._drain, []
+
+    def away(me: threading.Thread) -> None:
+        tries.append(1)
+        if len(tries) < 3:
+            raise DatabaseError("the server is restarted")
+        real(me)
+
+    monkeypatch.setattr(registry, "_drain", away)
+    happen()
+    wait_for(lambda: heard == ["p"], 10)
+
+
+def test_a_child_goes_on_where_its_parent_was(registry: HookRegistry) -> None:
+    """What Celery's worker does: a hook registered before the fork is called in each process, once."""
+    heard: list[str] = []
+    reading, writing = os.pipe()
+
+    def hear(plugin_id: str) -> None:
+        heard.append(plugin_id)
+        if os.getpid() != parent:
+            os.write(writing, f"{plugin_id} ".encode())
+
+    parent = os.getpid()
+    registry.register("plugin_loaded", hear)
+    happen(plugin_id="before")
+    wait_for(lambda: heard == ["before"], 5)
+    child = os.fork()
+    if child == 0:
+        wait_for(lambda: heard == ["before", "a", "b"], 20)
+        os._exit(0)
+    happen(plugin_id="a")
+    happen(plugin_id="b")
+    assert os.waitpid(child, 0)[1] == 0
+    wait_for(lambda: heard == ["before", "a", "b"], 5)
+    os.close(writing)
+    with os.fdopen(reading) as told:
+        assert told.read() == "a b "
 
 
 def test_a_misspelt_event_is_refused(registry: HookRegistry) -> None:
