@@ -49,6 +49,7 @@ class Environment:
     run: Path
     store: Path
     envs: Path
+    packages: Path
     plugins: Path
     host: str
     port: int
@@ -99,6 +100,7 @@ class Environment:
         variables = {
             "STUDIO_DATA": str(self.data),
             "STUDIO_PLUGINS": str(self.plugins),
+            "STUDIO_PACKAGES_DIR": str(self.packages),
             "STUDIO_NODE": self.node,
             "STUDIO_NODE_EXPIRY": str(self.node_expiry),
             "STUDIO_HOST": self.host,
@@ -132,6 +134,7 @@ def read_environment(environ: Mapping[str, str] | None = None, root: Path = ROOT
         run=data / "run",
         store=data / "store",
         envs=data / "envs",
+        packages=_path(given, "STUDIO_PACKAGES_DIR", data / "packages"),
         plugins=_path(given, "STUDIO_PLUGINS", root / "installed_plugins"),
         host=given.get("STUDIO_HOST", "127.0.0.1"),
         port=_number(given, "PORT", default=8000, low=1, high=65535),

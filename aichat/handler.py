@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-from collections.abc import Callable
+import errno
+import tempfile
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import IO, Any, TypeVar
 
 from asgiref.sync import ThreadSensitiveContext
+from django.conf import settings
 from django.core.exceptions import RequestAborted
 from django.core.handlers.asgi import ASGIHandler, get_script_prefix
 from django.core.signals import request_started
@@ -22,12 +26,42 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
 
+from plugins_app.api.problems import problem_response
+from plugins_app.api.rendering import BODY_LIMIT
+from plugins_app.api.uploads import UPLOAD_LIMIT
+from plugins_app.services.errors import StudioError
+
 __all__ = ["PooledDjango"]
 
 _T = TypeVar("_T")
 
 #: A waiting `load` or a long execution keeps its thread, so there are many; an idle one costs little.
 THREADS = 128
+
+
+async def _chunks(receive: Any) -> AsyncIterator[bytes]:
+    """The body as it comes."""
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise RequestAborted
+        yield message.get("body", b"")
+        more = message.get("more_body", False)
+
+
+def _write(body: IO[bytes], chunk: bytes) -> None:
+    try:
+        body.write(chunk)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StudioError("disk_full", "There is no room on the disk for the body.") from error
+        raise
+
+
+def _too_large(is_upload: bool) -> StudioError:
+    code, limit = ("package_too_large", UPLOAD_LIMIT) if is_upload else ("body_too_large", BODY_LIMIT)
+    return StudioError(code, f"The body may have {limit // 2**20} MiB at most.")
 
 
 class PooledDjango(ASGIHandler):
@@ -46,8 +80,11 @@ class PooledDjango(ASGIHandler):
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         try:
-            body = await self.read_body(receive)
+            body = await self.read_body_of(scope, receive)
         except RequestAborted:
+            return
+        except StudioError as error:
+            await self.send_response(problem_response(error.code, error.detail, hint=error.hint), send)
             return
         with body:
             response = await self._in_thread(lambda: self._respond(scope, body))
@@ -55,6 +92,25 @@ class PooledDjango(ASGIHandler):
                 await self._stream(response, receive, send)
             else:
                 await self.send_response(response, send)
+
+    async def read_body_of(self, scope: Any, receive: Any) -> IO[bytes]:
+        """The body, from memory or disk. One that is too large is read to its end all the same, and not kept."""
+        is_upload = scope["path"].rstrip("/") == "/api/plugins/install"
+        left, too_large = UPLOAD_LIMIT if is_upload else BODY_LIMIT + 1, False  # the view tells what is just over it
+        with ExitStack() as stack:
+            body = stack.enter_context(
+                tempfile.SpooledTemporaryFile(settings.FILE_UPLOAD_MAX_MEMORY_SIZE, dir=settings.FILE_UPLOAD_TEMP_DIR)
+            )
+            async for chunk in _chunks(receive):
+                left -= len(chunk)
+                too_large = left < 0
+                if not too_large:
+                    _write(body, chunk)
+            if too_large:
+                raise _too_large(is_upload)
+            stack.pop_all()  # the caller closes it
+        body.seek(0)
+        return body
 
     def _respond(self, scope: Any, body: IO[bytes]) -> HttpResponseBase:
         set_script_prefix(get_script_prefix(scope))

@@ -108,6 +108,15 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
 
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    # How versions of plugins reach other machines: a directory that they share, or any other storage of Django's.
+    "plugins": {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": ENVIRONMENT.packages},
+    },
+}
 STATIC_URL = "/static/"
 STATIC_ROOT = STUDIO_DATA / "static"
 STATICFILES_DIRS = [path for path in [BASE_DIR / "frontend" / "dist"] if path.is_dir()]
@@ -130,6 +139,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_BEAT_SCHEDULE = {  # each finds again what a lost message or a dead process left behind
     "releases": {"task": "plugins_app.tasks.releases_settle", "schedule": 30.0},
     "environments": {"task": "plugins_app.tasks.environments_resume", "schedule": 60.0},
+    "disk": {"task": "plugins_app.tasks.disk_resume", "schedule": 60.0},
+    "tidying": {"task": "plugins_app.tasks.disk_tidy", "schedule": 6 * 3600.0},
     "executions": {"task": "plugins_app.tasks.executions_reap", "schedule": 10.0},
     "webhooks": {"task": "plugins_app.tasks.webhooks_resume", "schedule": 10.0},
     "records": {"task": "plugins_app.tasks.records_prune", "schedule": 3600.0},
@@ -138,11 +149,6 @@ CELERY_BEAT_SCHEDULE = {  # each finds again what a lost message or a dead proce
 CELERY_TASK_ROUTES = {"plugins_app.tasks.webhook_deliver": {"queue": "webhooks"}}  # for the courier alone
 # What concerns one machine's disk is for the workers of that machine.
 CELERY_TASK_ROUTES |= {
-    f"plugins_app.tasks.{task}": {"queue": f"node.{STUDIO_NODE}"}
-    for task in ("environment_install", "environments_resume", "package_share", "disk_resume", "disk_tidy")
-}
-# What concerns one machine's disk is for the workers of that machine.
-CELERY_TASK_ROUTES = {
     f"plugins_app.tasks.{task}": {"queue": f"node.{STUDIO_NODE}"}
     for task in ("environment_install", "environments_resume", "package_share", "disk_resume", "disk_tidy")
 }

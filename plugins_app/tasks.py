@@ -4,14 +4,27 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from plugins_app.services import deliveries, environments, events, executions, nodes, releases
+from plugins_app.services import (
+    deliveries,
+    environments,
+    events,
+    executions,
+    nodes,
+    packages,
+    releases,
+    removal,
+    tidying,
+)
 
 __all__ = [
+    "disk_resume",
+    "disk_tidy",
     "environment_install",
     "environments_resume",
     "execution_run",
     "executions_reap",
     "nodes_expire",
+    "package_share",
     "records_prune",
     "releases_settle",
     "webhook_deliver",
@@ -49,6 +62,27 @@ def environments_resume() -> None:
     """Build what nobody builds any more."""
     for key in environments.environments_resume():
         environment_install.delay(key)
+
+
+@shared_task(name="plugins_app.tasks.package_share")
+def package_share(version_id: str) -> None:
+    """Pack one version for the other nodes."""
+    packages.package_share(version_id=int(version_id))
+
+
+@shared_task(name="plugins_app.tasks.disk_resume")
+def disk_resume() -> None:
+    """Finish what was begun on this node's disk: folders on their way to the trash or back, versions not packed."""
+    removal.removals_finish()
+    for version_id in packages.packages_unshared():
+        packages.package_share(version_id=version_id)
+
+
+@shared_task(name="plugins_app.tasks.disk_tidy")
+def disk_tidy() -> None:
+    """Remove what nobody needs any more."""
+    removal.removals_forget()
+    tidying.disk_tidy()
 
 
 @shared_task(name="plugins_app.tasks.releases_settle")

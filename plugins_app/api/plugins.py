@@ -21,7 +21,7 @@ from .codes import BLOCKED, CALLS, FAILED, OPERATORS
 from .configuration import ConfigActions
 from .events import lifecycle_stream
 from .execute import execute
-from .packages import PackageActions
+from .packages import PACKAGE_ACTIONS, PackageActions
 from .serializers import (
     DiscoverySerializer,
     ExecuteRequest,
@@ -53,7 +53,7 @@ class PluginViewSet(ConfigActions, PackageActions):
     serializer_class = PluginSerializer
     filter_backends = ()  # the state of a plugin is in no column
     public_actions = frozenset({"health"})
-    operator_actions = frozenset({"load", "unload", "reload", "config", "config_merge", "discover", "destroy"})
+    operator_actions = PACKAGE_ACTIONS | frozenset({"load", "unload", "reload", "config", "config_merge", "discover"})
 
     @documented("List loaded plugins", answers={200: PluginSerializer(many=True)}, parameters=_FILTERS)
     def list(self, request: Request) -> Response:

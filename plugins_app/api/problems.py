@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import math
 from collections.abc import Iterator, Mapping
@@ -82,6 +83,8 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response 
 
 
 def _code_of(error: Exception) -> str | None:
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "disk_full"
     if isinstance(error, exceptions.PermissionDenied) and str(error.detail).startswith("CSRF"):
         return "csrf_failed"
     own = getattr(error, "default_code", None)

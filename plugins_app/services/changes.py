@@ -16,6 +16,7 @@ from .dependencies import check_compat
 from .discovery import plugin_refresh
 from .environments import environment_request
 from .errors import StudioError
+from .packages import package_share_on_commit
 from .permissions import check_granted, permissions_asked
 from .queue import enqueue_on_commit
 from .releases import Change, Ground, release_create
@@ -141,4 +142,5 @@ def make_release(
     )
     if key := environment_request(metadata=version.metadata):
         enqueue_on_commit("environment_install", key)
+    package_share_on_commit(version)
     return Change(plugin.id, release.generation)

@@ -13,7 +13,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +32,22 @@ from . import secrets
 from .configs import authors_variables
 from .errors import StudioError
 from .events import event_record
-from .folders import fingerprint
+from .folders import fingerprint, walk
+from .forgetting import plugin_forget_rows
 from .nodes import nodes_here
 from .permissions import BUNDLED, permissions_asked
 from .snapshots import Snapshot, snapshot_path, snapshot_show_config, snapshot_take
 
-__all__ = ["DiscoveryReport", "plugin_refresh", "plugins_discover"]
+__all__ = [
+    "DiscoveryReport",
+    "FolderRead",
+    "folder_of",
+    "folder_read",
+    "folder_store",
+    "folders_locked",
+    "plugin_refresh",
+    "plugins_discover",
+]
 
 
 _SEEN_FIELDS = ["removed_at", "version", "granted", "folder", "fingerprint", "node", "problem", "missing", "updated_at"]
@@ -104,7 +114,7 @@ def _discover(force: bool, claimed: frozenset[str] | None) -> DiscoveryReport:
     report, look = DiscoveryReport(), _Look(force, claimed, frozenset(nodes_here()))
     seen = list(_scan())
     if _out_of_date(seen, look):
-        with _one_at_a_time():
+        with folders_locked():
             _reconcile(seen, look, report)
     report.found = [one.plugin_id for one in seen]
     report.broken = list(Plugin.objects.filter(problem__isnull=False).values_list("id", flat=True))
@@ -132,6 +142,11 @@ def _id_of(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")[:64] or "unnamed"
 
 
+def folder_of(plugin_id: str) -> Path | None:
+    """Where this plugin lies on this node, if it does."""
+    return next((one.folder for one in _scan() if one.plugin_id == plugin_id), None)
+
+
 def _out_of_date(seen: list[_Seen], look: _Look) -> bool:
     columns = ("id", "fingerprint", "folder", "missing", "problem", "node", "removed_at")
     rows = {row.id: row for row in Plugin.objects.only(*columns)}
@@ -150,6 +165,8 @@ def _is_stale(row: Plugin | None, one: _Seen, look: _Look) -> bool:
         return True
     if not look.is_ours(row):
         return False
+    if row.is_removed and row.fingerprint and row.fingerprint == one.fingerprint:
+        return False  # it is on its way to the trash
     if row.missing or row.node != settings.STUDIO_NODE:
         return True
     if row.fingerprint != one.fingerprint or row.folder != str(one.folder):
@@ -158,7 +175,7 @@ def _is_stale(row: Plugin | None, one: _Seen, look: _Look) -> bool:
 
 
 @contextmanager
-def _one_at_a_time() -> Iterator[None]:
+def folders_locked() -> Iterator[None]:
     """Processes that notice the same change do the work once: the second one finds it done."""
     settings.STUDIO_RUN.mkdir(parents=True, exist_ok=True)
     with open(settings.STUDIO_RUN / "discovery.lock", "w") as lock:
@@ -180,20 +197,51 @@ def _reconcile(seen: list[_Seen], look: _Look, report: DiscoveryReport) -> None:
 
 def _take_in(one: _Seen, look: _Look) -> None:
     """Read one changed folder; whatever is wrong with it stays with its row."""
-    snapshot, facts, problem = None, None, None
+    digest, facts, problem = None, None, None
     try:
-        snapshot = snapshot_take(plugin_id=one.plugin_id, folder=one.folder)
-        facts = _facts(one, snapshot)
-        snapshot_show_config(one.plugin_id, snapshot.digest, secrets.mask(facts.default_config))
+        digest, facts = _read(one)
     except StudioError as error:
         problem = error.to_dict()
-    _store(one, look, snapshot.digest if snapshot else None, facts, problem)
+    _store(one, look, digest, facts, problem)
+
+
+def _read(one: _Seen) -> tuple[str, _Facts]:
+    snapshot = snapshot_take(plugin_id=one.plugin_id, folder=one.folder)
+    facts = _facts(one, snapshot)
+    snapshot_show_config(one.plugin_id, snapshot.digest, secrets.mask(facts.default_config))
+    return snapshot.digest, facts
 
 
 @dataclass(frozen=True, slots=True)
 class _Facts:
     metadata: dict[str, Any]
     default_config: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class FolderRead:
+    """A folder that was found to be good, and is in the store."""
+
+    seen: _Seen
+    digest: str
+    facts: _Facts
+
+
+def folder_read(folder: Path) -> FolderRead:
+    """Check a folder wherever it lies as a look at the plugins folder does; nothing is written but the store.
+
+    Raises:
+        StudioError: why it cannot be used.
+    """
+    seen = _Seen(_id_of(folder.name), folder, fingerprint(folder))
+    return FolderRead(seen, *_read(seen))
+
+
+def folder_store(read: FolderRead, *, folder: Path, source: str) -> Plugin:
+    """The plugin, with a folder that has been read and lies in `folder` now. In a transaction, with folders locked."""
+    one = replace(read.seen, folder=folder)
+    _store(one, _Look(claimed=None), read.digest, read.facts, None, source)
+    return Plugin.objects.select_related("version").get(id=one.plugin_id)
 
 
 def _facts(one: _Seen, taken: Snapshot) -> _Facts:
@@ -310,18 +358,24 @@ def _read_config(content: bytes | None) -> dict[str, Any]:
 
 
 @transaction.atomic
-def _store(one: _Seen, look: _Look, digest: str | None, facts: _Facts | None, problem: dict[str, Any] | None) -> None:
+def _store(
+    one: _Seen,
+    look: _Look,
+    digest: str | None,
+    facts: _Facts | None,
+    problem: dict[str, Any] | None,
+    source: str = "folder",
+) -> None:
     plugin, created = Plugin.objects.select_for_update().get_or_create(
         id=one.plugin_id, defaults={"node": settings.STUDIO_NODE}
     )
     if not look.is_ours(plugin):
         return  # another node has just found it too, and was first
+    if plugin.is_removed:
+        plugin_forget_rows(plugin)  # what lies there now is another plugin of the same name
+        created = True
     if digest and facts:
-        plugin.version, _ = PluginVersion.objects.get_or_create(
-            plugin=plugin,
-            digest=digest,
-            defaults={"metadata": facts.metadata, "default_config": facts.default_config},
-        )
+        plugin.version = _version(plugin, digest, facts, source)
         if plugin.id in BUNDLED:
             plugin.granted = sorted({*plugin.granted, *permissions_asked(facts.metadata)})
     plugin.folder, plugin.fingerprint, plugin.node = str(one.folder), one.fingerprint, settings.STUDIO_NODE
@@ -329,3 +383,9 @@ def _store(one: _Seen, look: _Look, digest: str | None, facts: _Facts | None, pr
     plugin.save(update_fields=_SEEN_FIELDS)
     if created:
         event_record(event="plugin_discovered", plugin_id=plugin.id, data={"digest": digest, "problem": problem})
+
+
+def _version(plugin: Plugin, digest: str, facts: _Facts, source: str) -> PluginVersion:
+    size = sum(entry.status.st_size for entry in walk(snapshot_path(plugin.id, digest)))
+    told = {"metadata": facts.metadata, "default_config": facts.default_config, "source": source, "size_bytes": size}
+    return PluginVersion.objects.get_or_create(plugin=plugin, digest=digest, defaults=told)[0]

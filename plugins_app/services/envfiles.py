@@ -15,9 +15,11 @@ import platform
 import secrets
 import sys
 import sysconfig
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Container, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,7 @@ __all__ = [
     "new_draft",
     "publish",
     "publishing",
+    "remove_unused",
     "requirements_of",
 ]
 
@@ -135,3 +138,26 @@ def publish(key: str, lock: Lock, draft: Path, packages: Path) -> None:
     link = draft / "link"
     link.symlink_to(os.path.join("locked", lock.hash))
     link.replace(environment_path(key))
+
+
+def remove_unused(known: Container[str], *, older_than: timedelta) -> None:
+    """Remove the environments that no key in `known` names, if they are old enough. Only while `publishing`."""
+    root = Path(settings.STUDIO_ENVS)
+    # Their names are hashes; before there were locks, the environment itself lay under its key.
+    named = [path for path in root.iterdir() if len(path.name) == 40] if root.is_dir() else []
+    for path in named:
+        if path.name not in known and _is_older(path, older_than):
+            path.unlink() if path.is_symlink() else remove_tree(path)
+    kept = {os.path.basename(path.readlink()) for path in named if path.is_symlink()}
+    locked, locks = locked_path("x").parent, lock_path("x").parent
+    for folder in list(locked.iterdir()) if locked.is_dir() else []:
+        if folder.name not in kept and _is_older(folder, older_than):
+            remove_tree(folder)
+    for lock in list(locks.iterdir()) if locks.is_dir() else []:
+        if not (locked / lock.stem).is_dir():
+            lock.unlink()
+
+
+def _is_older(path: Path, age: timedelta) -> bool:
+    status = path.lstat()
+    return time.time() - max(status.st_ctime, status.st_mtime) > age.total_seconds()

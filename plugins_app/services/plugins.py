@@ -42,16 +42,18 @@ def plugin_load(
     wait: bool = True,
     digest: str | None = None,
     cause: str | None = None,
+    stored: tuple[dict[str, Any], int] | None = None,
 ) -> Result:
     """Load a plugin and what it depends on; a loaded one whose configuration changed is swapped to it.
 
-    With `digest` exactly that version is loaded, or swapped to; at least eight characters of it.
+    With `digest` exactly that version is loaded, or swapped to; at least eight characters of it. `stored` takes the
+    place of what is stored: a configuration, and the `config.version` it was written for.
 
     Raises:
         StudioError: why it is not loaded; nothing has changed then.
     """
     find_plugin(plugin_id)
-    work = _start_load(plugin_id, config, list(grant or []), digest, _Work(user, cause))
+    work = _start_load(plugin_id, config, list(grant or []), digest, _Work(user, cause, stored))
     return work.finish(plugin_id, wait)
 
 
@@ -61,6 +63,7 @@ class _Work:
 
     user: User
     cause: str | None = None
+    stored: tuple[dict[str, Any], int] | None = None
     batch: UUID = field(default_factory=uuid4)
     changes: list[Change] = field(default_factory=list)
     needed: list[Change] = field(default_factory=list)
@@ -117,6 +120,8 @@ def _start_load(
     running = plugin.waiting or plugin.desired
     version = version_to_load(plugin, digest)
     ground = release_ground(plugin)
+    if work.stored is not None:
+        plugin.config, plugin.config_version = work.stored
     if config is not None:
         plugin.config = operator_config(plugin, version, config, keep=True)
     _grant(plugin, version, grant)

@@ -67,7 +67,7 @@ def release_ground(plugin: Plugin) -> Ground:
     """Where a change of the plugin, as it is now, would go back to. What serves is proven first: it may be new."""
     if plugin.desired is not None and plugin.desired_id != plugin.proven_id and _serves(plugin.desired):
         plugin.proven = plugin.desired
-        PluginRelease.objects.filter(id=plugin.desired_id, committed_at=None).update(committed_at=timezone.now())
+        PluginRelease.objects.filter(id=plugin.desired.id, committed_at=None).update(committed_at=timezone.now())
     current = plugin.waiting or plugin.desired
     if current is not None and current.id != plugin.proven_id:
         return Ground(current.previous_config, current.previous_config_version, current.previous_granted)

@@ -7,6 +7,7 @@ secrets encrypted.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -80,7 +81,8 @@ def snapshot_take(*, plugin_id: str, folder: Path) -> Snapshot:
         _publish(draft, home / digest, digest)
     except OSError as error:
         detail = f"The files of {plugin_id} could not be copied into the store: {error.strerror or error}."
-        raise StudioError("snapshot_failed", detail, hint="Is there room on the disk?") from error
+        code = "disk_full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "snapshot_failed"
+        raise StudioError(code, detail, hint="Is there room on the disk?") from error
     finally:
         remove_tree(draft)
     return Snapshot(digest, config)
@@ -122,6 +124,28 @@ def _writable(folder: Path) -> Iterator[None]:
         folder.chmod(0o555)
 
 
+@contextmanager
+def snapshot_draft(plugin_id: str) -> Iterator[Path]:
+    """A place in the store, not made yet, for files that come from somewhere else."""
+    draft = Path(settings.STUDIO_STORE) / plugin_id / f".draft-{os.getpid()}-{secrets.token_hex(4)}"
+    draft.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield draft
+    finally:
+        remove_tree(draft)
+
+
+def snapshot_adopt(*, plugin_id: str, digest: str, draft: Path) -> None:
+    """Take what lies in the draft as this version, if it is this version.
+
+    Raises:
+        StudioError: `digest_missing`, if it is something else.
+    """
+    if tree_digest(draft) != digest:
+        raise StudioError("digest_missing", "what was fetched is something else than what was packed.")
+    _publish(draft, snapshot_path(plugin_id, digest), digest)
+
+
 def _copy(entry: Entry, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -131,6 +155,8 @@ def _copy(entry: Entry, target: Path) -> None:
             with target.open("xb") as copy:
                 shutil.copyfileobj(source, copy, _CHUNK)
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise  # it could be read, and not be written
         detail = f"{entry.relative} cannot be read: {error.strerror or error}."
         raise StudioError("file_unreadable", detail, hint="Give the studio's user the right to read it.") from error
     target.chmod(0o755 if executable else 0o644)

@@ -21,6 +21,7 @@ def test_everything_has_a_default() -> None:
         ROOT / "var" / n for n in ("run", "store", "envs")
     )
     assert environment.plugins == ROOT / "installed_plugins"
+    assert environment.packages == ROOT / "var/packages"
     assert (environment.host, environment.port, environment.node) == ("127.0.0.1", 8000, "local")
     assert environment.database_url == f"sqlite:///{ROOT}/var/studio.sqlite3"
     assert environment.embedded_redis

@@ -17,6 +17,7 @@ from plugins_app.models import Plugin
 from plugins_app.services.discovery import BUNDLED, plugins_discover
 from plugins_app.services.errors import StudioError
 from plugins_app.services.plugins import plugin_load
+from plugins_app.services.tidying import incoming_remove
 
 _OPERATOR = "operator"
 
@@ -28,6 +29,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         call_command("migrate", interactive=False, verbosity=0)
+        incoming_remove()
         plugins_discover()
         if not get_user_model().objects.filter(is_superuser=True).exists():
             # The operator is made last: a first start that was broken off is a first start again.
