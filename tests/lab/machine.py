@@ -215,7 +215,8 @@ def machine(lab: Lab) -> type[RuleBasedStateMachine]:
         return f"{plugin.id} #{wanted.generation} is wanted and {seen} is so"
 
     def _serving() -> set[int]:
-        return set(PluginInstance.objects.filter(state="active").values_list("pid", flat=True))
+        rows = PluginInstance.objects.filter(state="active", pid__isnull=False)
+        return {row.pid for row in rows if row.pid is not None}
 
     def _check_answer(plugin: Plugin) -> None:
         """A call is answered by the wanted generation, with the wanted configuration."""

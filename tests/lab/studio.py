@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -192,6 +193,14 @@ class Lab:
         with connection.cursor() as cursor:
             cursor.execute("DELETE FROM lab_steps RETURNING id, plugin, before, after")
             return [row[1:] for row in sorted(cursor.fetchall())]
+
+    def happened(self) -> list[tuple[str, int]]:
+        """How often each event was recorded, and each way to fail."""
+        from plugins_app.models import LifecycleEvent, PluginRelease
+
+        events = Counter(LifecycleEvent.objects.order_by().values_list("event", flat=True))
+        failures = PluginRelease.objects.filter(failure__isnull=False).values_list("failure", flat=True)
+        return sorted((events + Counter(failure["code"] for failure in failures if failure)).items())
 
     def leftovers(self) -> list[str]:
         """Files that nothing alive needs: sockets, records, working directories, drafts."""
