@@ -257,13 +257,13 @@ class Supervisor(Reporter):
         _log.warning("%s generation %s did not get ready: %s: %s", self.plugin_id, wanted.generation, error.code, error)
         problem = told(error.code, error.detail, hint=error.hint, traceback=error.traceback)
         problem["generation"] = wanted.generation
+        data = {"generation": wanted.generation, "code": error.code, "detail": error.detail}
+        self._node.event("plugin_failed", self.plugin_id, data)
         if self.current is not None:
             self._given_up = wanted.generation
             attempted = max(self.observed.attempted, wanted.generation)
             self._observe(state="active", attempted=attempted, error=problem, message="")
         elif proven:
-            data = {"generation": wanted.generation, "code": error.code, "detail": error.detail}
-            self._node.event("plugin_failed", self.plugin_id, data)
             self._recover_later(problem)
         else:
             self._given_up = wanted.generation
