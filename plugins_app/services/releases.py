@@ -27,6 +27,7 @@ from .environments import environment_key, environment_problem, environment_row
 from .errors import StudioError
 from .events import event_record
 from .hints import DESIRED_CHANNEL, hint_on_commit
+from .revisions import revision_undo
 
 __all__ = [
     "Change",
@@ -282,9 +283,10 @@ def _go_back(plugin: Plugin, failed: PluginRelease, error: dict[str, Any], *, te
         plugin.config, plugin.granted = failed.previous_config, failed.previous_granted
         plugin.config_version = failed.previous_config_version
     plugin.save(update_fields=["desired", "waiting", "config", "config_version", "granted", "updated_at"])
+    revision_undo(plugin)
     hint_on_commit(DESIRED_CHANNEL, plugin.id)
     if tell and abandoned is not None:
-        data = {"generation": abandoned.generation, "error": {k: error.get(k) for k in ("code", "detail")}}
+        data = {"generation": abandoned.generation, "code": error.get("code"), "detail": error.get("detail")}
         event_record(event="plugin_failed", plugin_id=plugin.id, data=data)
 
 
