@@ -10,6 +10,8 @@ BLOCKED = (
     "dependency_incompatible",
     "dependency_cycle",
     "dependency_failed",
+    "dependency_self",
+    "dependency_disabled",
     "version_incompatible",
     "folder_missing",
     "manifest_invalid",

@@ -22,6 +22,7 @@ from .configuration import ConfigActions
 from .events import lifecycle_stream
 from .execute import execute
 from .packages import PACKAGE_ACTIONS, PackageActions
+from .plans import PLAN_ACTIONS, LoadedSerializer, PlanActions, SwappedSerializer
 from .serializers import (
     DiscoverySerializer,
     ExecuteRequest,
@@ -30,7 +31,6 @@ from .serializers import (
     HealthSerializer,
     LoadRequest,
     PluginSerializer,
-    ReloadSerializer,
     UnloadRequest,
 )
 
@@ -45,7 +45,7 @@ _FILTERS = [
 ]
 
 
-class PluginViewSet(ConfigActions, PackageActions):
+class PluginViewSet(ConfigActions, PackageActions, PlanActions):
     """Plugins: what there is, what is loaded, and every change to it."""
 
     lookup_field = "plugin_id"
@@ -53,7 +53,9 @@ class PluginViewSet(ConfigActions, PackageActions):
     serializer_class = PluginSerializer
     filter_backends = ()  # the state of a plugin is in no column
     public_actions = frozenset({"health"})
-    operator_actions = PACKAGE_ACTIONS | frozenset({"load", "unload", "reload", "config", "config_merge", "discover"})
+    operator_actions = (
+        PACKAGE_ACTIONS | PLAN_ACTIONS | frozenset({"load", "unload", "reload", "config", "config_merge", "discover"})
+    )
 
     @documented("List loaded plugins", answers={200: PluginSerializer(many=True)}, parameters=_FILTERS)
     def list(self, request: Request) -> Response:
@@ -74,7 +76,7 @@ class PluginViewSet(ConfigActions, PackageActions):
     @documented(
         "Load a plugin, or swap it to another configuration",
         request=LoadRequest,
-        answers={200: PluginSerializer, 202: PluginSerializer},
+        answers={200: LoadedSerializer, 202: LoadedSerializer},
         codes=("plugin_not_found", "config_invalid", "invalid", *BLOCKED, *FAILED, *OPERATORS),
     )
     @action(detail=False, methods=["post"])
@@ -86,7 +88,7 @@ class PluginViewSet(ConfigActions, PackageActions):
             grant=given.get("grant"),
             user=request.user,
         )
-        return self.settled(result)
+        return self.settled(result, changes=result.changes)
 
     @documented(
         "Unload a plugin",
@@ -101,13 +103,13 @@ class PluginViewSet(ConfigActions, PackageActions):
 
     @documented(
         "Swap a loaded plugin to its folder as it is now",
-        answers={200: ReloadSerializer, 202: ReloadSerializer},
+        answers={200: SwappedSerializer, 202: SwappedSerializer},
         codes=("plugin_not_found", "not_loaded", "config_invalid", *BLOCKED, *FAILED, *OPERATORS),
     )
     @action(detail=True, methods=["post"])
     def reload(self, request: Request, plugin_id: str) -> Response:
         result = service.plugin_reload(plugin_id=plugin_id, user=request.user)
-        return self.settled(result, old=result.old, new=result.new)
+        return self.settled(result, old=result.old, new=result.new, changes=result.changes)
 
     @documented(
         "Call a method of a plugin",

@@ -143,6 +143,15 @@ class DependencySerializer(serializers.Serializer):
     range = serializers.CharField(allow_blank=True)
     optional = serializers.BooleanField()
     satisfied = serializers.BooleanField()
+    version = serializers.CharField(allow_null=True, help_text="the version that is loaded or would be chosen")
+
+
+class AskerSerializer(serializers.Serializer):
+    """A plugin that asks for another one, or that another one goes along with."""
+
+    id = serializers.CharField()
+    range = serializers.CharField(allow_blank=True)
+    version = serializers.CharField(allow_null=True)
 
 
 class PermissionsSerializer(serializers.Serializer):
@@ -208,6 +217,7 @@ class PluginSerializer(serializers.Serializer):
     generation = serializers.IntegerField(allow_null=True)
     dependencies = DependencySerializer(many=True)
     dependents = serializers.ListField(child=serializers.CharField())
+    required_by = AskerSerializer(many=True, help_text="the loaded plugins that cannot do without this one")
     permissions = PermissionsSerializer()
     last_error = PluginErrorSerializer(allow_null=True)
     usage = UsageSerializer()

@@ -63,6 +63,7 @@ class FakeStudio:
         self.progress: list[Progress] = []
         self.host_calls: list[HostCall] = []
         self.granted: set[str] = set()
+        self.dependencies: set[str] = set()
         self.cancelled = False
         self.user = dict(user) if user is not None else None
         self._quota, self._scripts = storage_quota, scripts
@@ -80,7 +81,10 @@ class FakeStudio:
         asked = plain(payload, operation)
         self.host_calls.append(HostCall(operation, asked))
         kind = operation.partition(".")[0]
-        self._require(f"host:plugins:{asked['plugin_id']}" if kind == "plugins" else f"host:{kind}", operation)
+        if kind != "plugins":
+            self._require(f"host:{kind}", operation)
+        elif asked["plugin_id"] not in self.dependencies:
+            self._require(f"host:plugins:{asked['plugin_id']}", operation)
         answers = {"storage": self._store, "events": self._publish}
         answer = answers[kind](operation, asked) if kind in answers else await self._scripted(operation, asked)
         return plain(answer, operation)

@@ -9,6 +9,7 @@ import importlib
 import importlib.util
 import inspect
 import json
+import re
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
@@ -19,8 +20,10 @@ import msgspec
 
 from .base import BasePlugin
 from .errors import DeadlineExceeded, PluginError
+from .metadata import PluginMetadata
 
 __all__ = [
+    "dependency_ids",
     "folder_config",
     "imported",
     "in_call",
@@ -37,6 +40,14 @@ __all__ = [
 #: Whether the code that asks runs for a call: only then the studio answers.
 in_call: contextvars.ContextVar[bool] = contextvars.ContextVar("in_call", default=False)
 _PARENT = "installed_plugins"
+_NAME = re.compile(r"\s*([a-z0-9_-]*)")
+
+
+def dependency_ids(metadata: PluginMetadata) -> set[str]:
+    """The plugins that this one may call because it depends on them, optionally or not."""
+    asked = [*metadata.dependencies, *metadata.optional_dependencies]
+    names = (_NAME.match(text) for text in asked)
+    return {found[1].replace("_", "-") for found in names if found is not None}
 
 
 @contextlib.contextmanager

@@ -12,11 +12,12 @@ from plugins_app.models import Plugin, PluginInstance, PluginRelease, PluginStat
 from plugins_app.sdk.config import to_json_schema
 from plugins_app.services import secrets
 from plugins_app.services.configs import effective
-from plugins_app.services.dependencies import check_compat, dependencies_of, fits
+from plugins_app.services.dependencies import check_compat
 from plugins_app.services.errors import CODES, StudioError
 from plugins_app.services.nodes import nodes_away
 from plugins_app.services.permissions import permissions_asked, permissions_missing
 
+from .needs import Needs
 from .progress import change_under_way, environment_of, failed_packages
 
 __all__ = ["Catalogue", "plugin_release", "plugin_rows"]
@@ -43,6 +44,7 @@ class Catalogue:
     def __init__(self, rows: Iterable[Plugin] | None = None) -> None:
         self.plugins = {plugin.id: plugin for plugin in (plugin_rows() if rows is None else rows)}
         self._away = nodes_away()
+        self._needs = Needs(self.plugins)
 
     @property
     def found(self) -> list[Plugin]:
@@ -66,8 +68,9 @@ class Catalogue:
             "nodes": [_node(row, operator, row.node in self._away) for row in seen],
             "digest": (release.version.digest if release else None) or (plugin.version and plugin.version.digest),
             "generation": here.generation if here and here.generation else (release.generation if release else None),
-            "dependencies": [self._dependency(d.plugin_id, d.range, d.optional) for d in dependencies_of(metadata)],
-            "dependents": self._dependents(plugin.id),
+            "dependencies": self._needs.dependencies(plugin),
+            "dependents": self._needs.dependents(plugin.id),
+            "required_by": self._needs.required_by(plugin.id),
             "permissions": {"asked": permissions_asked(metadata), "granted": plugin.granted},
             "last_error": _error(problem, operator),
             "usage": {
@@ -118,10 +121,9 @@ class Catalogue:
     def _blocked(self, plugin: Plugin) -> Mapping[str, Any] | None:
         """What stands in the way of loading it, as far as that can be told without trying."""
         metadata = _metadata(plugin)
-        for needed in dependencies_of(metadata):
-            reason = None if needed.optional else self._unsatisfied(needed.plugin_id, needed.range)
-            if reason:
-                return _facts(StudioError(reason[0], f"{plugin.id} depends on {reason[1]}."), plugin)
+        obstacle = self._needs.obstacle(plugin)
+        if obstacle is not None:
+            return _facts(obstacle, plugin)
         missing = permissions_missing(metadata, plugin.granted)
         if missing:
             detail = f"{plugin.id} asks for {', '.join(missing)}, which nobody has granted."
@@ -131,25 +133,6 @@ class Catalogue:
         except StudioError as error:
             return _facts(error, plugin)
         return None
-
-    def _unsatisfied(self, plugin_id: str, versions: str) -> tuple[str, str] | None:
-        found = self.plugins.get(plugin_id)
-        if found is None or found.version is None or (found.missing and found.desired is None):
-            return "dependency_missing", f"{plugin_id} {versions}".strip() + ", which is not there"
-        version = str(_metadata(found).get("version"))
-        if not fits(version, versions):
-            return "dependency_incompatible", f"{plugin_id} {versions}, but {version} is there"
-        return None
-
-    def _dependency(self, plugin_id: str, versions: str, optional: bool) -> dict[str, Any]:
-        satisfied = self._unsatisfied(plugin_id, versions) is None
-        return {"id": plugin_id, "range": versions, "optional": optional, "satisfied": satisfied}
-
-    def _dependents(self, plugin_id: str) -> list[str]:
-        needs = (
-            (other.id, {d.plugin_id for d in dependencies_of(_metadata(other))}) for other in self.plugins.values()
-        )
-        return sorted(other for other, needed in needs if plugin_id in needed)
 
 
 def _metadata(plugin: Plugin) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from .dependencies import as_version, dependencies_of, loaded_versions
 from .resolution import Candidate, Offer, Reason, candidate_of
 from .snapshots import snapshot_path
 
-__all__ = ["is_at_hand", "offers_around", "offers_of", "running_version", "target_candidate"]
+__all__ = ["is_at_hand", "obstacle", "offers_around", "offers_of", "running_version", "target_candidate"]
 
 
 def running_version(plugin: Plugin) -> PluginVersion | None:
@@ -70,10 +70,10 @@ def _offer(plugin: Plugin, versions: list[PluginVersion]) -> Offer:
     if plugin.is_removed or (plugin.problem is None and (plugin.missing or plugin.version is None)):
         return Offer()
     candidates = tuple(_candidate(plugin, each) for each in _ordered(plugin, versions))
-    return Offer(candidates, reason=_obstacle(plugin))
+    return Offer(candidates, reason=obstacle(plugin))
 
 
-def _obstacle(plugin: Plugin) -> Reason | None:
+def obstacle(plugin: Plugin) -> Reason | None:
     """Why nothing of a plugin that is not loaded can be loaded on behalf of another one."""
     if plugin.problem is not None:
         return Reason(plugin.problem["code"], plugin.problem["detail"], plugin.problem.get("hint", ""))

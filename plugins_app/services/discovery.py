@@ -30,6 +30,7 @@ from plugins_app.sdk.references import studio_owns
 
 from . import secrets
 from .configs import authors_variables
+from .dependencies import dependency_problems
 from .errors import StudioError
 from .events import event_record
 from .folders import fingerprint, walk
@@ -313,7 +314,7 @@ def _inspected(snapshot: Path, folder: str, config: dict[str, Any]) -> dict[str,
 def _checked(data: dict[str, Any], one: _Seen) -> dict[str, Any]:
     """Whether the metadata can be used, wherever it came from."""
     try:
-        problems = PluginMetadata.from_dict(data).problems()
+        problems = PluginMetadata.from_dict(data).problems() + dependency_problems(data)
     except (TypeError, ValueError) as error:
         problems = [str(error)]
     if problems:

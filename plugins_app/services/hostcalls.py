@@ -12,9 +12,10 @@ from asgiref.sync import sync_to_async
 
 from plugins_app import runtime
 from plugins_app.client import CallError, HostRequest
-from plugins_app.models import Plugin
+from plugins_app.models import Plugin, PluginRelease
 
 from .connections import PATIENCE, patiently, releasing_connection
+from .dependencies import dependencies_of
 from .errors import StudioError
 from .events import event_record
 from .storage import storage_delete, storage_get, storage_list, storage_set
@@ -121,8 +122,7 @@ def _plan(request: HostRequest) -> _Call | _Question | None:
         return _call(request, _text(payload, "plugin_id"), _text(payload, "method"), payload.get("kwargs") or {})
     if request.operation == "models.chat":
         asked = (_text(payload, "model"), payload.get("messages") or [], payload.get("kwargs") or {})
-        chain = (*request.chain, request.plugin_id)
-        return _Question(asked, {"user": request.user, "chain": chain, "timeout": _time_left(request)})
+        return _Question(asked, {"user": request.user, "chain": request.chain, "timeout": _time_left(request)})
     return None
 
 
@@ -130,22 +130,37 @@ def _check_permission(request: HostRequest, payload: dict[str, Any]) -> None:
     pattern = _OPERATIONS.get(request.operation)
     if pattern is None:
         raise StudioError("permission_denied", f"The studio has no operation {request.operation}.")
-    needed = pattern.format(plugin_id=payload.get("plugin_id", ""))
-    rows = Plugin.objects.select_related("desired").filter(id=request.plugin_id)
-    plugin = patiently(rows.first, seconds=_patience(request))
-    granted = plugin.desired.granted if plugin and plugin.desired else []
-    if needed not in granted:
+    other = str(payload.get("plugin_id", ""))
+    needed = pattern.format(plugin_id=other)
+    release = patiently(lambda: _release(request.plugin_id), seconds=_patience(request))
+    if release is None or (needed not in release.granted and not _may_call(release, request.operation, other)):
         detail = f"{request.plugin_id} may not use {request.operation}: {needed} is not granted."
         hint = "Ask for it under [permissions] in plugin.toml, and let an operator grant it."
+        if request.operation == "plugins.call":
+            hint = f"Name {other} under [dependencies] in plugin.toml, or ask for the permission and have it granted."
         raise StudioError("permission_denied", detail, hint=hint)
 
 
+def _release(plugin_id: str) -> PluginRelease | None:
+    """What is wanted of the plugin; while one that is unloaded finishes its calls, what was wanted last."""
+    plugin = Plugin.objects.select_related("desired__version").filter(id=plugin_id).first()
+    if plugin is None or plugin.desired is not None:
+        return plugin.desired if plugin else None
+    return plugin.releases.select_related("version").order_by("-generation").first()
+
+
+def _may_call(release: PluginRelease, operation: str, plugin_id: str) -> bool:
+    """To depend on a plugin, even optionally, is to call it: that needs no permission of its own."""
+    needs = dependencies_of(release.version.metadata) if operation == "plugins.call" else []
+    return any(need.plugin_id == plugin_id for need in needs)
+
+
 def _call(request: HostRequest, plugin_id: str, method: str, kwargs: dict[str, Any]) -> _Call:
-    chain = (*request.chain, request.plugin_id)
-    if plugin_id in chain:
-        path = " -> ".join((*chain, plugin_id))
-        raise StudioError("call_loop", f"The plugins call each other in a circle: {path}.")
-    return _Call(plugin_id, method, kwargs, _time_left(request), chain)
+    if plugin_id in request.chain:
+        path = [*request.chain, plugin_id]
+        detail = f"The plugins call each other in a circle: {' -> '.join(path)}."
+        raise StudioError("call_loop", detail, extra={"path": path})
+    return _Call(plugin_id, method, kwargs, _time_left(request), request.chain)
 
 
 def _time_left(request: HostRequest) -> float | None:

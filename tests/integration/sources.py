@@ -15,7 +15,8 @@ class Made(ToolPlugin):
     def metadata(self):
         return PluginMetadata(
             id={id!r}, name="Made for a test", version={version!r}, author="Ada", description="Does what a test wants.",
-            plugin_type=PluginType.TOOL, dependencies={dependencies!r}, config_schema={schema!r}, tags=["made"],
+            plugin_type=PluginType.TOOL, dependencies={dependencies!r},
+            optional_dependencies={optional!r}, config_schema={schema!r}, tags=["made"],
         )
 
     async def initialize(self):
@@ -31,6 +32,7 @@ def tool(
     *,
     version: str = "1.0.0",
     dependencies: tuple[str, ...] = (),
+    optional: tuple[str, ...] = (),
     schema: Mapping[str, object] | None = None,
     initialize: str = "return True",
     execute: str = 'return {"action": action, "parameters": parameters}',
@@ -40,6 +42,7 @@ def tool(
         id=plugin_id,
         version=version,
         dependencies=list(dependencies),
+        optional=list(optional),
         schema=dict(schema or {}),
         initialize=textwrap.indent(textwrap.dedent(initialize), " " * 8),
         execute=textwrap.indent(textwrap.dedent(execute), " " * 8),

@@ -78,10 +78,11 @@ def test_what_it_needs_is_loaded_first(studio: Studio, plugin_folder: Drop) -> N
     answer = studio.http.post("/api/plugins/load", {"plugin_id": "on-top"})
     assert answer.status == 200, answer.text
     assert answer.json()["dependencies"] == [
-        {"id": "base-one", "range": ">=1,<2", "optional": False, "satisfied": True}
+        {"id": "base-one", "range": ">=1,<2", "optional": False, "satisfied": True, "version": "1.0.0"}
     ]
     base = studio.http.get("/api/plugins/base-one").json()
     assert (base["state"], base["dependents"]) == ("active", ["on-top"])
+    assert base["required_by"] == [{"id": "on-top", "range": ">=1,<2", "version": "1.0.0"}]
 
 
 def test_a_missing_dependency_blocks(studio: Studio, plugin_folder: Drop) -> None:
