@@ -17,6 +17,7 @@ from uuid import UUID
 import redis.asyncio
 from asgiref.sync import sync_to_async
 from django.conf import settings
+from django.db.models import Q, QuerySet
 from django.http import StreamingHttpResponse
 from drf_spectacular.utils import OpenApiParameter
 from redis.exceptions import RedisError
@@ -31,13 +32,18 @@ from plugins_app.services.hints import EVENTS_CHANNEL
 from .rendering import dumps
 from .serializers import ExecutionSerializer
 
-__all__ = ["EVENT_PARAMETERS", "execution_stream", "lifecycle_stream"]
+__all__ = ["EVENT_PARAMETERS", "PARAMETERS", "EventFilter", "execution_stream", "facts", "lifecycle_stream"]
 
+PARAMETERS = {
+    "plugin": OpenApiParameter("plugin", description="one plugin's id, or several with commas"),
+    "event": OpenApiParameter(
+        "event", description="one event's name, or several with commas; <plugin>:* is all its own"
+    ),
+}
 EVENT_PARAMETERS = [
     OpenApiParameter("Last-Event-ID", int, OpenApiParameter.HEADER, description="resume after this event"),
     OpenApiParameter("last_event_id", int, description="the same, for who cannot send the header"),
-    OpenApiParameter("plugin", description="one plugin's id, or several with commas"),
-    OpenApiParameter("event", description="one event's name, or several with commas; <plugin>:* is all its own"),
+    *PARAMETERS.values(),
 ]
 
 _PING_EVERY = 15.0
@@ -52,7 +58,7 @@ def lifecycle_stream(request: Request) -> StreamingHttpResponse:
     Raises:
         StudioError: `invalid`: there is no such event to wait for.
     """
-    return _response(_lifecycle(_last_event_id(request), _Filter.of(request)))
+    return _response(_lifecycle(_last_event_id(request), EventFilter.of(request)))
 
 
 def execution_stream(request: Request, execution_id: UUID) -> StreamingHttpResponse:
@@ -62,14 +68,19 @@ def execution_stream(request: Request, execution_id: UUID) -> StreamingHttpRespo
 
 
 @dataclass(frozen=True, slots=True)
-class _Filter:
+class EventFilter:
     """Which events a client wants; an empty list means all."""
 
     plugins: tuple[str, ...]
     events: tuple[str, ...]
 
     @classmethod
-    def of(cls, request: Request) -> _Filter:
+    def of(cls, request: Request) -> EventFilter:
+        """What a request asks for.
+
+        Raises:
+            StudioError: `invalid`: there is no such event.
+        """
         plugins, events = (_listed(request.query_params.getlist(name)) for name in ("plugin", "event"))
         for event in events:
             if event not in EVENTS and ":" not in event:
@@ -77,15 +88,26 @@ class _Filter:
                 raise StudioError("invalid", message, errors=[{"pointer": "/event", "message": message}])
         return cls(plugins, events)
 
+    def narrowed(self, rows: QuerySet[LifecycleEvent]) -> QuerySet[LifecycleEvent]:
+        """The rows it wants."""
+        names = [event for event in self.events if not event.endswith(":*")]
+        wanted = Q(event__in=names)
+        for event in set(self.events) - set(names):
+            wanted |= Q(event__startswith=event[:-1])
+        rows = rows.filter(plugin_id__in=self.plugins) if self.plugins else rows
+        return rows.filter(wanted) if self.events else rows
+
     @property
     def everything(self) -> bool:
+        """Whether nothing is left out."""
         return not (self.plugins or self.events)
 
     def wants(self, row: LifecycleEvent) -> bool:
-        own = f"{row.event.partition(':')[0]}:*"
-        return (not self.plugins or row.plugin_id in self.plugins) and (
-            not self.events or row.event in self.events or own in self.events
-        )
+        """Whether this row is one of them."""
+        if self.plugins and row.plugin_id not in self.plugins:
+            return False
+        own = [name[:-1] for name in self.events if name.endswith(":*")]
+        return not self.events or row.event in self.events or row.event.startswith(tuple(own))
 
 
 def _listed(values: list[str]) -> tuple[str, ...]:
@@ -106,7 +128,7 @@ def _event(event_id: Any, name: str, data: Any) -> bytes:
     return f"id: {event_id}\nevent: {name}\ndata: ".encode() + dumps(data) + b"\n\n"
 
 
-async def _lifecycle(last_id: int | None, wanted: _Filter) -> AsyncIterator[bytes]:
+async def _lifecycle(last_id: int | None, wanted: EventFilter) -> AsyncIterator[bytes]:
     position, gap = await sync_to_async(_start)(last_id)
     yield b": hello\n\n"
     if gap is not None:
@@ -118,7 +140,7 @@ async def _lifecycle(last_id: int | None, wanted: _Filter) -> AsyncIterator[byte
             for row in rows:
                 position = row.id
                 if wanted.wants(row):
-                    yield _event(row.id, row.event, _facts(row))
+                    yield _event(row.id, row.event, facts(row))
             if time.monotonic() - pinged >= _PING_EVERY:
                 pinged = time.monotonic()
                 # The number alone is no event, but where to resume: what a filter left out need not be looked at again.
@@ -151,7 +173,8 @@ def _rows_after(position: int) -> list[LifecycleEvent]:
         return []  # it is looked at again in a second; whoever listens need not know
 
 
-def _facts(row: LifecycleEvent) -> dict[str, Any]:
+def facts(row: LifecycleEvent) -> dict[str, Any]:
+    """An event as it is shown: what it carries cannot pass for what it is."""
     return {**row.data, "event": row.event, "plugin_id": row.plugin_id, "node": row.node, "at": row.at}
 
 
