@@ -169,7 +169,8 @@ def _compiled(key: str, draft: Path, requirements: list[str], options: list[str]
     """Exactly which packages, from the index; from what is in the cache when the index cannot be reached."""
     if not requirements:
         return ""
-    source, lock = draft / "wanted.in", draft / "lock.txt"
+    # A file of its own each time: uv would take what an older one says into account.
+    source, lock = draft / f"wanted{len(options)}.in", draft / f"lock{len(options)}.txt"
     source.write_text("\n".join(requirements) + "\n")
     watch = _Watch(key, 0.05, 0.2)
     watch.say(0.05, "choosing versions")

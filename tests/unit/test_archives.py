@@ -213,7 +213,7 @@ def test_a_good_archive_is_unpacked(tmp_path: Path, kind: str) -> None:
 
 
 def test_packing_gives_the_same_bytes_whatever_the_times_and_the_order(tmp_path: Path) -> None:
-    packed = []
+    packed: list[bytes] = []
     for order in (("b", "a"), ("a", "b")):
         folder = tmp_path / order[0]
         (folder / "sub").mkdir(parents=True)
