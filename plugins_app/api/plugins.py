@@ -18,7 +18,7 @@ from plugins_app.services.discovery import plugins_discover
 
 from .base import documented
 from .codes import BLOCKED, CALLS, FAILED, OPERATORS
-from .configuration import ConfigActions
+from .configuration import CONFIG_ACTIONS, ConfigActions
 from .events import lifecycle_stream
 from .execute import execute
 from .packages import PACKAGE_ACTIONS, PackageActions
@@ -54,7 +54,7 @@ class PluginViewSet(ConfigActions, PackageActions, PlanActions):
     filter_backends = ()  # the state of a plugin is in no column
     public_actions = frozenset({"health"})
     operator_actions = (
-        PACKAGE_ACTIONS | PLAN_ACTIONS | frozenset({"load", "unload", "reload", "config", "config_merge", "discover"})
+        PACKAGE_ACTIONS | PLAN_ACTIONS | CONFIG_ACTIONS | frozenset({"load", "unload", "reload", "discover"})
     )
 
     @documented("List loaded plugins", answers={200: PluginSerializer(many=True)}, parameters=_FILTERS)

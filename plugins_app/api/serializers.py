@@ -213,6 +213,7 @@ class PluginSerializer(serializers.Serializer):
     nodes = NodeSerializer(many=True)
     config = serializers.JSONField(required=False)
     config_schema = serializers.JSONField(required=False)
+    config_version = serializers.IntegerField(help_text="the config.version that what is stored is written for")
     digest = serializers.CharField(allow_null=True)
     generation = serializers.IntegerField(allow_null=True)
     dependencies = DependencySerializer(many=True)

@@ -1,4 +1,4 @@
-"""Asks a plugin folder for its metadata, in a sandboxed process that lives only for this."""
+"""Asks a plugin's code for its metadata, or its configuration for another version, each in a process of its own."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import json
 import socket
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from plugins_app.process import launch
 from plugins_app.process import spec as messages
-from plugins_app.process.spec import Failure, Report, SandboxSpec, Spec
+from plugins_app.process.spec import Failure, Migrated, Migration, Report, SandboxSpec, Spec
 
-__all__ = ["InspectionResult", "inspect_plugin"]
+__all__ = ["InspectionResult", "MigrationError", "inspect_plugin", "migrate_config"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +41,56 @@ def inspect_plugin(
     `config` is what its constructor is given, by default the config.json in there.
     """
     with tempfile.TemporaryDirectory(prefix="studio-inspect-") as work_dir:
-        readable = [*launch.readable_everywhere(), str(snapshot), *([str(env_dir)] if env_dir else [])]
-        spec = Spec(
-            plugin_id=folder.replace("_", "-"),
-            package=folder.replace("-", "_"),
-            code_dir=str(snapshot),
-            work_dir=work_dir,
-            env_dir=str(env_dir) if env_dir else None,
-            entry=entry,
-            config=_folder_config(snapshot) if config is None else dict(config),
-            sandbox=SandboxSpec(readable=readable, writable=[work_dir], memory_bytes=1024**3),
-        )
-        return _result(_ask(spec, timeout), timeout)
+        given = _folder_config(snapshot) if config is None else dict(config)
+        spec = _spec(snapshot, folder, work_dir, env_dir, entry=entry, config=given)
+        return _result(_ask("inspect", spec, Report, timeout), timeout)
+
+
+class MigrationError(Exception):
+    """A plugin's own code could not carry its configuration; `traceback` is for operators."""
+
+    def __init__(self, message: str, traceback: str = "") -> None:
+        super().__init__(message)
+        self.traceback = traceback
+
+
+def migrate_config(
+    snapshot: Path,
+    folder: str,
+    module: str,
+    steps: Sequence[str],
+    config: Mapping[str, Any],
+    *,
+    env_dir: Path | None = None,
+    secrets: Sequence[str] = (),
+    timeout: float = 5.0,
+) -> tuple[dict[str, Any], list[str]]:
+    """`config` carried through the functions `steps` of `module`, and the names of those that are not there.
+
+    Raises:
+        MigrationError: one of them failed, or it took longer than `timeout` seconds.
+    """
+    with tempfile.TemporaryDirectory(prefix="studio-migrate-") as work_dir:
+        spec = _spec(snapshot, folder, work_dir, env_dir, config=dict(config), secrets=list(secrets))
+        answer = _ask("migrate", Migration(spec, module, list(steps)), Migrated | Failure, timeout)
+    if answer is None:
+        raise MigrationError(f"{', '.join(steps)} did not end within {timeout:g} s, or ended the process")
+    if isinstance(answer, Failure):
+        raise MigrationError(answer.message, answer.traceback)
+    return answer.config, answer.missing
+
+
+def _spec(snapshot: Path, folder: str, work_dir: str, env_dir: Path | None, **more: Any) -> Spec:
+    readable = [*launch.readable_everywhere(), str(snapshot), *([str(env_dir)] if env_dir else [])]
+    return Spec(
+        plugin_id=folder.replace("_", "-"),
+        package=folder.replace("-", "_"),
+        code_dir=str(snapshot),
+        work_dir=work_dir,
+        env_dir=str(env_dir) if env_dir else None,
+        sandbox=SandboxSpec(readable=readable, writable=[work_dir], memory_bytes=1024**3),
+        **more,
+    )
 
 
 def _folder_config(snapshot: Path) -> dict[str, Any]:
@@ -63,13 +101,13 @@ def _folder_config(snapshot: Path) -> dict[str, Any]:
     return {}
 
 
-def _ask(spec: Spec, timeout: float) -> Report | None:
+def _ask(role: str, message: Spec | Migration, answers: Any, timeout: float) -> Any:
     """The process's answer; None when it gave none in time or died."""
     ours, theirs = socket.socketpair()
     with ours:
         with theirs:
             process = subprocess.Popen(
-                launch.command("inspect", theirs.fileno()),
+                launch.command(role, theirs.fileno()),
                 pass_fds=[theirs.fileno()],
                 env=launch.clean_environment(),
                 stdin=subprocess.DEVNULL,
@@ -78,9 +116,8 @@ def _ask(spec: Spec, timeout: float) -> Report | None:
             )
         try:
             ours.settimeout(timeout)
-            messages.send(ours, spec)
-            report: Report = messages.receive(ours, Report)
-            return report
+            messages.send(ours, message)
+            return messages.receive(ours, answers)
         except EOFError:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(1)  # it is ending: let it write its last words to the log

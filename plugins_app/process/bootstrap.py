@@ -4,7 +4,7 @@ With `-I -S` the interpreter knows only the standard library. What the SDK and t
 paths given, and then those paths are taken away again: a plugin sees the standard library, the SDK and its own
 packages.
 
-Usage: bootstrap.py (template | inspect) DESCRIPTOR PATH [PATH ...]
+Usage: bootstrap.py (template | inspect | migrate) DESCRIPTOR PATH [PATH ...]
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ def main() -> None:
     with socket.socket(fileno=descriptor) as control:
         if role == "template":
             plugins_app.process.template.serve(control)
+        elif role == "migrate":
+            inspection.migrate(control)
         else:
             inspection.serve(control)
 

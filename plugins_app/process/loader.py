@@ -22,9 +22,11 @@ from plugins_app.sdk.state import OldState
 from .spec import Failure, Spec
 
 __all__ = [
+    "PARENT",
     "LoadError",
     "create",
     "find_class",
+    "holder",
     "import_plugin",
     "initialize",
     "load_class",
@@ -32,6 +34,10 @@ __all__ = [
     "migrate",
     "outcome_of",
 ]
+
+
+#: The package that every plugin is imported under, in its own process.
+PARENT = "installed_plugins"
 
 
 class LoadError(Exception):
@@ -44,18 +50,22 @@ class LoadError(Exception):
 
 def import_plugin(code_dir: Path, package: str, entry: str | None = None) -> ModuleType:
     """Import the plugin's main module under `installed_plugins.<package>`, a name of its own in this process."""
-    parent = "installed_plugins"
-    if parent not in sys.modules:
-        holder = ModuleType(parent)
-        holder.__path__ = []
-        sys.modules[parent] = holder
-    name = f"{parent}.{package}"
+    holder()
+    name = f"{PARENT}.{package}"
     module_name = (entry or "plugin").partition(":")[0]
     try:
         _import_package(name, code_dir)
         return importlib.import_module(f"{name}.{module_name}")
     except BaseException as error:
         raise LoadError(_import_failure(error, code_dir, name)) from error
+
+
+def holder() -> None:
+    """Make the package that all plugins are imported under."""
+    if PARENT not in sys.modules:
+        package = ModuleType(PARENT)
+        package.__path__ = []
+        sys.modules[PARENT] = package
 
 
 def _import_package(name: str, code_dir: Path) -> None:

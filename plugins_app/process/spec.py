@@ -10,7 +10,18 @@ from typing import Any, Literal
 
 import msgspec
 
-__all__ = ["Failure", "Handover", "Ready", "Report", "SandboxSpec", "Spec", "receive", "send"]
+__all__ = [
+    "Failure",
+    "Handover",
+    "Migrated",
+    "Migration",
+    "Ready",
+    "Report",
+    "SandboxSpec",
+    "Spec",
+    "receive",
+    "send",
+]
 
 
 class SandboxSpec(msgspec.Struct, frozen=True):
@@ -82,6 +93,7 @@ class Failure(msgspec.Struct, frozen=True, tag="failure"):
         "initialize_returned_false",
         "initialize_timeout",
         "migrate_failed",
+        "migration_failed",
     ]
     message: str
     traceback: str = ""
@@ -90,10 +102,26 @@ class Failure(msgspec.Struct, frozen=True, tag="failure"):
 
 Report = Ready | Failure
 
+
+class Migration(msgspec.Struct, frozen=True):
+    """Carry `spec.config` through these functions of this module of the plugin, in turn."""
+
+    spec: Spec
+    module: str
+    steps: list[str]
+
+
+class Migrated(msgspec.Struct, frozen=True, tag="migrated"):
+    """The configuration afterwards; `missing` are the functions that the module does not have."""
+
+    config: dict[str, Any]
+    missing: list[str]
+
+
 _HEADER = 4
 
 
-def send(descriptor: Any, message: Spec | Report) -> None:
+def send(descriptor: Any, message: Spec | Report | Migration | Migrated) -> None:
     """Write one message to a blocking socket."""
     body = msgspec.msgpack.encode(message)
     descriptor.sendall(len(body).to_bytes(_HEADER, "big") + body)

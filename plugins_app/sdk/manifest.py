@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .metadata import Limits, PluginMetadata, PluginType
+from .references import studio_owns
 
 __all__ = ["MANIFEST_NAME", "ManifestError", "read_manifest"]
 
@@ -85,6 +86,7 @@ def _check_tables(data: Mapping[str, Any]) -> list[str]:
         problems += _unknown(values, list(known), f"{table}.")
         problems += [p for key, types in known.items() if (p := _wrong(values, table, key, types))]
     problems += _wrong_dependencies(data.get("dependencies", {}))
+    problems += _wrong_variables(data.get("permissions", {}))
     plugin = data.get("plugin", {})
     missing = [f"plugin.{key}" for key in _REQUIRED if not (isinstance(plugin, dict) and plugin.get(key))]
     return problems + ([f"{', '.join(missing)} must be given"] if missing else [])
@@ -110,8 +112,16 @@ def _wrong(values: Mapping[str, Any], table: str, key: str, types: tuple[type, .
         return f"{name} must be a list of strings"
     if isinstance(value, int | float) and table == "limits" and (value < 0 or (value == 0 and key != "soak_s")):
         return f"{name} must be more than 0"
+    if (table, key) == ("config", "version") and isinstance(value, int) and not 1 <= value <= 1000:
+        return f"{name} must be from 1 to 1000"
     choices = _CHOICES.get((table, key))
     return f"{name} must be one of {', '.join(choices)}, not {value!r}" if choices and value not in choices else None
+
+
+def _wrong_variables(permissions: Any) -> list[str]:
+    asked = permissions.get("env", []) if isinstance(permissions, dict) else []
+    own = [name for name in asked if isinstance(name, str) and studio_owns(name)] if isinstance(asked, list) else []
+    return [f"permissions.env: {name} is the studio's own; a plugin cannot have it" for name in own]
 
 
 def _wrong_dependencies(dependencies: Any) -> list[str]:
@@ -153,7 +163,7 @@ def _metadata(data: dict[str, Any], folder: Path) -> PluginMetadata:
         requirements=python.get("requirements", []),
         requirements_no_deps=python.get("requirements_no_deps", []),
         config_version=config.get("version", 1),
-        config_migrations=config.get("migrations"),
+        config_migrations=_migrations(config.get("migrations"), folder),
         permissions=data.get("permissions", {}),
         limits=data.get("limits", {}),
         middleware=data.get("middleware", {}),
@@ -163,6 +173,16 @@ def _metadata(data: dict[str, Any], folder: Path) -> PluginMetadata:
 
 def _requirement(plugin_id: str, versions: str) -> str:
     return plugin_id if versions.strip() in ("", "*") else f"{plugin_id} {versions.strip()}"
+
+
+def _migrations(name: str | None, folder: Path) -> str | None:
+    """The name of a Python file inside the plugin's folder."""
+    if name is None:
+        return None
+    path = folder / name
+    if not path.resolve().is_relative_to(folder.resolve()) or path.suffix != ".py" or not path.is_file():
+        raise ManifestError([f"config.migrations: {name} is no Python file in the plugin's folder"])
+    return name
 
 
 def _schema(schema: str | dict[str, Any], folder: Path) -> dict[str, Any]:

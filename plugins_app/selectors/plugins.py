@@ -78,6 +78,7 @@ class Catalogue:
                 "errors": sum(row.errors for row in seen),
                 "rss_bytes": sum(row.rss_bytes or 0 for row in seen),
             },
+            "config_version": plugin.config_version,
             "ui": _ui(plugin, metadata),
             "environment": environment_of(plugin),
             "change": change_under_way(plugin, here),

@@ -11,7 +11,8 @@ from django.db.models import QuerySet
 
 from plugins_app.models import Plugin, PluginRelease, PluginVersion
 
-from .configs import effective, require_valid
+from .config_migrations import config_carry, config_for_version, config_prepare
+from .configs import check_references, effective, require_valid
 from .dependencies import check_compat
 from .discovery import plugin_refresh
 from .environments import environment_request
@@ -20,6 +21,7 @@ from .packages import package_share_on_commit
 from .permissions import check_granted, permissions_asked
 from .queue import enqueue_on_commit
 from .releases import Change, Ground, release_create
+from .revisions import revision_record
 from .secrets import reveal
 
 __all__ = [
@@ -54,6 +56,7 @@ def find_plugin(plugin_id: str, *, force: bool = False) -> Plugin:
     plugin = plugin_refresh(plugin_id=plugin_id, force=force)
     if plugin is None or plugin.is_removed:
         raise unknown_plugin(plugin_id)
+    config_prepare(plugin)
     return plugin
 
 
@@ -106,10 +109,12 @@ def is_same(running: PluginRelease, version: PluginVersion, plugin: Plugin) -> b
 
 def require_loadable(plugin: Plugin, version: PluginVersion) -> dict[str, Any]:
     """Check everything that can be checked without running the plugin; returns what it would be configured with."""
-    config = effective(version, plugin.config)
     check_compat(plugin.id, version.metadata)
+    stored, _ = config_for_version(plugin, version)
+    config = effective(version, stored)
     check_granted(plugin.id, version.metadata, plugin.granted)
     require_valid(plugin.id, version, config)
+    check_references(plugin.id, version, config, plugin.granted)
     return config
 
 
@@ -127,7 +132,9 @@ def make_release(
 
     What belongs to one change set has the same `batch`: it is taken back together.
     """
+    config_carry(plugin, version, user)
     config = require_loadable(plugin, version)
+    revision_record(plugin=plugin, cause=cause, user=user, generation=plugin.generation + 1)
     granted = [p for p in permissions_asked(version.metadata) if p in plugin.granted]
     release = release_create(
         plugin=plugin,

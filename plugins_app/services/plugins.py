@@ -12,6 +12,7 @@ from django.db import transaction
 from plugins_app.models import Plugin, PluginRelease, PluginVersion
 
 from .changes import Result, User, find_plugin, is_same, lock_plugins, make_release, unknown_plugin, usable_version
+from .config_migrations import config_carry
 from .configs import operator_config
 from .dependencies import dependents_of
 from .errors import StudioError
@@ -123,6 +124,7 @@ def _start_load(
     if work.stored is not None:
         plugin.config, plugin.config_version = work.stored
     if config is not None:
+        config_carry(plugin, version, work.user)
         plugin.config = operator_config(plugin, version, config, keep=True)
     _grant(plugin, version, grant)
     runs = running is not None and running.version_id == version.id

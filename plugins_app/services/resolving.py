@@ -12,7 +12,7 @@ from plugins_app.sdk.references import convert, expand, has_reference, names_in,
 
 from . import secrets
 
-__all__ = ["ReleaseConfigs", "Resolved", "config_problem", "resolved"]
+__all__ = ["ReleaseConfigs", "Resolved", "config_problem", "resolved", "texts_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,13 @@ def resolved(
         wrong = validate(plain, schema, hidden=work.known, unknown=[*work.unknown, *work.wrong])
         errors += [error for error in wrong if error["pointer"] not in {each["pointer"] for each in errors}]
     return Resolved(plain, sorted(errors, key=lambda error: error["pointer"]), tuple(dict.fromkeys(work.secrets)))
+
+
+def texts_of(config: Any) -> list[str]:
+    """The texts of everything that is encrypted in a configuration. Raises ValueError as `resolved` does."""
+    work = _Work({}, {}, elsewhere=True)
+    work.value(config, (), secret=False)
+    return work.secrets
 
 
 class _Work:

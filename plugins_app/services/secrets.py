@@ -63,9 +63,13 @@ def decrypt(value: Mapping[str, str]) -> Any:
 def same(one: Any, other: Any) -> bool:
     """Whether two configurations mean the same: encrypting twice gives two texts, so plain values decide."""
     try:
-        return bool(reveal(one) == reveal(other))
+        return _canonical(reveal(one)) == _canonical(reveal(other))
     except ValueError:
         return bool(one == other)
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)  # for Python, true is 1
 
 
 def mask(config: Any) -> Any:
