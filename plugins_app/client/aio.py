@@ -31,7 +31,7 @@ from plugins_app.wire import (
 )
 
 from .common import DEADLINE_GRACE, CallPlan, CallResult, HostRequest, ProgressCallback, link_of
-from .errors import CallError
+from .errors import CallError, told
 
 __all__ = ["AsyncClient", "HostCallback", "Stream"]
 
@@ -182,10 +182,8 @@ def answer_host_call(
         else:
             try:
                 value = await host(caller.plan.host_request(caller.hello, frame.operation, frame.payload))
-            except CallError as error:
-                code, message = error.code, error.detail
             except Exception as error:  # noqa: BLE001 - the plugin gets to know what its request led to; the studio goes on
-                code, message = "plugin_error", f"{type(error).__name__}: {error}"
+                code, message = told(error)
         caller.connection.send(HostResult(caller.id, frame.request, value, code, message))
 
     task = asyncio.get_running_loop().create_task(answer())

@@ -33,7 +33,7 @@ from plugins_app.wire import (
 )
 
 from .common import DEADLINE_GRACE, CallPlan, CallResult, HostRequest, ProgressCallback, link_of
-from .errors import CallError
+from .errors import CallError, told
 
 __all__ = ["BlockingClient", "BlockingHostCallback"]
 
@@ -297,10 +297,8 @@ class _Exchange:
         else:
             try:
                 value = self._host(self._plan.host_request(self._hello, frame.operation, frame.payload))
-            except CallError as error:
-                code, message = error.code, error.detail
             except Exception as error:  # noqa: BLE001 - the plugin gets to know what its request led to; the studio goes on
-                code, message = "plugin_error", f"{type(error).__name__}: {error}"
+                code, message = told(error)
         self._sent_more = True
         with contextlib.suppress(OSError):
             self._connection.send(HostResult(self._id, frame.request, value, code, message))

@@ -7,7 +7,7 @@ from typing import Any
 
 from plugins_app.wire import Error
 
-__all__ = ["STATUS_BY_CODE", "CallError"]
+__all__ = ["STATUS_BY_CODE", "CallError", "told"]
 
 STATUS_BY_CODE: Mapping[str, int] = {
     "not_loaded": 409,
@@ -31,6 +31,7 @@ STATUS_BY_CODE: Mapping[str, int] = {
     "arguments_too_large": 413,
     "deadline_exceeded": 504,
     "cancelled": 499,
+    "call_loop": 409,
 }
 
 
@@ -70,3 +71,11 @@ class CallError(Exception):
     def from_frame(cls, frame: Error) -> CallError:
         """The plugin process's own error."""
         return cls(frame.code, frame.message, type_name=frame.type_name, traceback=frame.traceback, data=frame.data)
+
+
+def told(error: Exception) -> tuple[str, str]:
+    """The code and the words in which a plugin is told that what it asked of the studio has failed."""
+    code = getattr(error, "code", None)
+    if isinstance(code, str):
+        return code, str(getattr(error, "detail", error))
+    return "plugin_error", f"{type(error).__name__}: {error}"

@@ -12,9 +12,17 @@ from .calls import RunningCall, current_call
 
 __all__ = ["CallTransport"]
 
+
+class _CallLoop(PluginError):
+    """Plugins call each other in a circle: whoever began it is told so, not that one of them failed."""
+
+    code = "call_loop"
+
+
 _ERRORS: dict[str, type[PluginError]] = {
     "permission_denied": PermissionDenied,
     "deadline_exceeded": DeadlineExceeded,
+    "call_loop": _CallLoop,
 }
 
 
