@@ -71,7 +71,7 @@ def remember_processes(environment: Environment, pids: dict[str, int]) -> None:
     seen = {}
     for name, pid in pids.items():
         with suppress(psutil.NoSuchProcess):
-            seen[name] = [pid, psutil.Process(pid).create_time()]
+            seen[name] = [pid, _identity(pid)]
     draft = environment.run / "processes.json.new"
     draft.write_text(json.dumps(seen))
     draft.replace(environment.run / "processes.json")
@@ -98,8 +98,21 @@ def _stragglers(environment: Environment) -> Iterator[tuple[str, psutil.Process]
     for name, (pid, created) in noted.items():
         with suppress(psutil.NoSuchProcess):
             process = psutil.Process(pid)
-            if process.create_time() == created:
+            if _identity(pid) == created:
                 yield name, process
+
+
+def _identity(pid: int) -> str:
+    """What tells a process from any other with its number: this boot, and the clock tick of it that it began in.
+
+    Not its time of day: that changes when the clock is moved.
+    """
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError as error:
+        raise psutil.NoSuchProcess(pid) from error
+    return f"{boot}:{fields[19]}"
 
 
 def _prepare_directories(environment: Environment) -> None:

@@ -152,7 +152,7 @@ CELERY_TASK_ROUTES |= {
     f"plugins_app.tasks.{task}": {"queue": f"node.{STUDIO_NODE}"}
     for task in ("environment_install", "environments_resume", "package_share", "disk_resume", "disk_tidy")
 }
-CELERY_BEAT_SCHEDULE_FILENAME = str(STUDIO_RUN / "beat-schedule")
+CELERY_BEAT_SCHEDULER = "aichat.beat:SteadyScheduler"
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [

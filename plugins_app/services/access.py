@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import hmac
 import secrets
+import time
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
-from django.core.cache import cache
 from django.db import transaction
 from django.utils import timezone
 
@@ -19,7 +21,7 @@ from plugins_app.models import ApiKey
 from .connections import DATABASE_AWAY, PATIENCE, patiently
 from .errors import StudioError
 
-__all__ = ["api_key_create", "api_key_revoke", "user_of_key"]
+__all__ = ["KnownKeys", "api_key_create", "api_key_revoke", "known_keys", "user_of_key"]
 
 _KNOWN_FOR = 5  # seconds: how long a revoked key may go on working
 _KNOWN_WITHOUT_DATABASE = 60  # seconds: the same while nobody can be asked
@@ -57,7 +59,7 @@ def _digest(text: str) -> str:
 def api_key_revoke(*, key: ApiKey) -> None:
     """The key stops working, in every process within seconds."""
     ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=timezone.now())
-    cache.delete_many([_cache_name(key.digest), _spare_name(key.digest)])
+    known_keys().forget(key.digest)
 
 
 def user_of_key(text: str) -> Any | None:
@@ -66,32 +68,52 @@ def user_of_key(text: str) -> Any | None:
     A database that is being restarted is waited for; a key that was good a moment ago stays so meanwhile.
     """
     digest = _digest(text)
-    user = cache.get(_cache_name(digest))
-    if user is None:
-        user = _ask(text, digest)
-        if user is not None:
-            cache.set(_cache_name(digest), user, _KNOWN_FOR)
-    return user
+    user = known_keys().recall(digest, _KNOWN_FOR)
+    return user if user is not None else _ask(text, digest)
 
 
 def _ask(text: str, digest: str) -> Any | None:
-    spare = cache.get(_spare_name(digest))
+    spare = known_keys().recall(digest, _KNOWN_WITHOUT_DATABASE)
     try:
         user = patiently(lambda: _look_up(text, digest), seconds=PATIENCE if spare is None else 0)
     except DATABASE_AWAY:
         if spare is None:
             raise
         return spare
-    cache.set(_spare_name(digest), user, _KNOWN_WITHOUT_DATABASE)
+    if user is None:
+        known_keys().forget(digest)
+    else:
+        known_keys().remember(digest, user)
     return user
 
 
-def _cache_name(digest: str) -> str:
-    return f"apikey:{digest}"
+class KnownKeys:
+    """Whose keys this process has seen, and when. By a clock that nobody can set back: revoked is revoked."""
+
+    def __init__(self, size: int = 10_000) -> None:
+        self._size = size
+        self._known: dict[str, tuple[float, Any]] = {}
+
+    def recall(self, digest: str, seconds: float) -> Any | None:
+        """The user, if the database knew the key within the last `seconds`; a copy of one's own."""
+        at, user = self._known.get(digest, (0.0, None))
+        return copy.copy(user) if user is not None and time.monotonic() - at < seconds else None
+
+    def remember(self, digest: str, user: Any) -> None:
+        """The database has just known the key."""
+        if len(self._known) >= self._size:
+            self._known.clear()  # far more keys than one process sees; asking again is all it costs
+        self._known[digest] = (time.monotonic(), copy.copy(user))
+
+    def forget(self, digest: str) -> None:
+        """The key is not good any more."""
+        self._known.pop(digest, None)
 
 
-def _spare_name(digest: str) -> str:
-    return f"apikey:spare:{digest}"
+@cache
+def known_keys() -> KnownKeys:
+    """What this process knows."""
+    return KnownKeys()
 
 
 def _look_up(text: str, digest: str) -> Any | None:
@@ -103,5 +125,5 @@ def _look_up(text: str, digest: str) -> Any | None:
     now = timezone.now()
     if key.last_used_at is None or now - key.last_used_at > timedelta(minutes=1):
         ApiKey.objects.filter(pk=key.pk).update(last_used_at=now)
-    key.user.has_perm("plugins_app.operate")  # remembered on the user, and with it in the cache
+    key.user.has_perm("plugins_app.operate")  # remembered on the user, and with it among the known keys
     return key.user

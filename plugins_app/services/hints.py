@@ -12,7 +12,15 @@ from django.db import transaction
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-__all__ = ["DESIRED_CHANNEL", "EVENTS_CHANNEL", "hint", "hint_on_commit", "redis_client"]
+__all__ = [
+    "DESIRED_CHANNEL",
+    "EVENTS_CHANNEL",
+    "RedisHealth",
+    "hint",
+    "hint_on_commit",
+    "redis_client",
+    "redis_health",
+]
 
 DESIRED_CHANNEL = "studio:desired"
 EVENTS_CHANNEL = "studio:events"
@@ -33,30 +41,36 @@ def redis_client() -> redis.Redis:
     )
 
 
-class _Hinter:
-    """Says that something changed, unless Redis has just failed to pass it on."""
+class RedisHealth:
+    """When Redis last failed this process."""
 
     def __init__(self) -> None:
-        self._silent_until = 0.0
+        self._failed_at = -1000.0
 
-    def send(self, channel: str, payload: str) -> None:
-        if time.monotonic() < self._silent_until:
-            return
-        try:
-            redis_client().publish(channel, payload)
-        except (redis.RedisError, OSError) as error:
-            self._silent_until = time.monotonic() + _SILENT
-            _log.warning("no hint on %s: %s", channel, error)
+    def failed(self) -> None:
+        """It did not answer."""
+        self._failed_at = time.monotonic()
+
+    def failed_within(self, seconds: float) -> bool:
+        """Whether it failed so short a time ago that asking it again would only cost time."""
+        return time.monotonic() - self._failed_at < seconds
 
 
 @cache
-def _hinter() -> _Hinter:
-    return _Hinter()
+def redis_health() -> RedisHealth:
+    """What this process knows of Redis."""
+    return RedisHealth()
 
 
 def hint(channel: str, payload: str) -> None:
-    """Say that something changed."""
-    _hinter().send(channel, payload)
+    """Say that something changed, unless Redis has just failed to pass such a thing on."""
+    if redis_health().failed_within(_SILENT):
+        return
+    try:
+        redis_client().publish(channel, payload)
+    except (redis.RedisError, OSError) as error:
+        redis_health().failed()
+        _log.warning("no hint on %s: %s", channel, error)
 
 
 def hint_on_commit(channel: str, payload: str) -> None:

@@ -11,10 +11,12 @@ from kombu.exceptions import OperationalError
 
 from aichat.celery import app
 
-from .hints import redis_client
+from .hints import redis_client, redis_health
 
 __all__ = ["enqueue", "enqueue_each_on_commit", "enqueue_on_commit", "tasks_waiting"]
 
+#: While Redis hangs, each try takes seconds: so long after one nobody tries again.
+_SILENT = 1.0
 _log = logging.getLogger(__name__)
 
 
@@ -30,9 +32,12 @@ def enqueue_each_on_commit(task: str, ids: list[str], *, countdown: float | None
 
 def enqueue(task: str, *args: str, countdown: float | None = None) -> bool:
     """Send a task now, to be run after so many seconds. False: beat will find what it was for."""
+    if redis_health().failed_within(_SILENT):
+        return False
     try:
         app.send_task(f"plugins_app.tasks.{task}", args=args, countdown=countdown, retry=False)
     except (OperationalError, OSError) as error:
+        redis_health().failed()
         _log.warning("%s%s was not handed over, beat will: %s", task, args, error)
         return False
     return True
