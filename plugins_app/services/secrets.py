@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
@@ -14,9 +15,26 @@ from aichat.keys import load_or_create_key
 from plugins_app.sdk.config import MASK, Path, pointer, secret_paths
 from plugins_app.sdk.references import has_reference, is_reference
 
-__all__ = ["decrypt", "encrypt", "is_sealed", "mask", "reveal", "same", "seal", "unmask", "without"]
+__all__ = [
+    "MARK",
+    "decrypt",
+    "encrypt",
+    "is_sealed",
+    "key_of",
+    "keys",
+    "mask",
+    "new_key",
+    "renewed",
+    "reveal",
+    "same",
+    "seal",
+    "sealed_in",
+    "unmask",
+    "without",
+]
 
-_MARK = "$secret"
+#: The only key of an encrypted value.
+MARK = "$secret"
 
 
 @lru_cache(maxsize=4)
@@ -24,23 +42,55 @@ def _fernet(keys: tuple[str, ...]) -> MultiFernet:
     return MultiFernet([Fernet(key) for key in keys])
 
 
+def keys() -> tuple[str, ...]:
+    """The first key encrypts, every key decrypts. The file is read each time: it may be rotated while we run."""
+    if given := settings.ENVIRONMENT.secret_keys:
+        return tuple(given)
+    return tuple(load_or_create_key(settings.ENVIRONMENT.secrets_file, make=new_key).split())
+
+
+def new_key() -> str:
+    """A fresh key."""
+    return Fernet.generate_key().decode()
+
+
 def _current() -> MultiFernet:
-    """The first key encrypts, every key decrypts: to rotate, put a new one in front."""
-    keys = settings.ENVIRONMENT.secret_keys
-    if not keys:
-        text = load_or_create_key(settings.ENVIRONMENT.secrets_file, make=lambda: Fernet.generate_key().decode())
-        keys = tuple(text.split())
-    return _fernet(tuple(keys))
+    return _fernet(keys())
+
+
+def key_of(value: Mapping[str, str]) -> int | None:
+    """By which of `keys()` a value is encrypted; None: by none of them."""
+    for number, key in enumerate(keys()):
+        with suppress(InvalidToken):
+            _fernet((key,)).decrypt(value[MARK].encode())
+            return number
+    return None
+
+
+def renewed(config: Any) -> Any:
+    """The configuration with every secret encrypted by the first key; what cannot be decrypted stays as it is."""
+    return _walk(config, _renewed)
+
+
+def _renewed(value: Mapping[str, str]) -> Mapping[str, str]:
+    return value if key_of(value) in (None, 0) else {MARK: _current().rotate(value[MARK].encode()).decode()}
+
+
+def sealed_in(config: Any) -> list[Mapping[str, str]]:
+    """Every encrypted value in a configuration."""
+    found: list[Mapping[str, str]] = []
+    _walk(config, found.append)
+    return found
 
 
 def encrypt(value: Any) -> dict[str, str]:
     """The value as it is stored: ``{"$secret": "<token>"}``."""
-    return {_MARK: _current().encrypt(json.dumps(value).encode()).decode()}
+    return {MARK: _current().encrypt(json.dumps(value).encode()).decode()}
 
 
 def is_sealed(value: Any) -> bool:
     """Whether this is an encrypted value."""
-    return isinstance(value, Mapping) and set(value) == {_MARK}
+    return isinstance(value, Mapping) and set(value) == {MARK}
 
 
 def reveal(config: Any) -> Any:
@@ -55,7 +105,7 @@ def reveal(config: Any) -> Any:
 def decrypt(value: Mapping[str, str]) -> Any:
     """What an encrypted value stands for. Raises ValueError as `reveal` does."""
     try:
-        return json.loads(_current().decrypt(value[_MARK].encode()))
+        return json.loads(_current().decrypt(value[MARK].encode()))
     except InvalidToken:
         raise ValueError("a stored secret cannot be decrypted: its key is gone; enter the secret again") from None
 
@@ -127,8 +177,8 @@ def unmask(given: Any, stored: Any, path: tuple[Any, ...] = ()) -> tuple[Any, li
     if given == MASK:
         return (stored, []) if is_sealed(stored) else (given, [])
     if isinstance(given, Mapping):
-        if _MARK in given:
-            return given, [{"pointer": pointer(path), "message": f"{_MARK} is reserved; send the plain value"}]
+        if MARK in given:
+            return given, [{"pointer": pointer(path), "message": f"{MARK} is reserved; send the plain value"}]
         parts = {key: (item, stored.get(key) if isinstance(stored, Mapping) else None) for key, item in given.items()}
         done = {key: unmask(item, old, (*path, key)) for key, (item, old) in parts.items()}
         return {key: value for key, (value, _) in done.items()}, [e for _, errors in done.values() for e in errors]
