@@ -97,6 +97,7 @@ def _is_range(versions: str) -> bool:
     return True
 
 
+@lru_cache(maxsize=16384)
 def fits(version: str, versions: str) -> bool:
     """Whether a version lies in a range.
 

@@ -1,6 +1,7 @@
 """A plugin calls what it depends on: without a permission of its own, as the same user, in the time that is left."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,16 @@ if action == "wait":
     finally:
         self.ended = "cut off"
 return getattr(self, "ended", None) if action == "ended" else self.context.user
+"""
+WAITS_AT_A_GATE = """
+while not await self.context.call("groundTOWN", "execute", action="pass"):
+    await asyncio.sleep(0.02)
+return "through"
+"""
+IS_A_GATE = """
+self.asked = getattr(self, "asked", 0) + (action == "pass")
+self.open = getattr(self, "open", False) or action == "open"
+return self.asked if action == "count" else self.open
 """
 
 
@@ -91,3 +102,17 @@ def test_a_plugin_can_live_with_a_circle_that_was_refused(town: Town) -> None:
     town.loaded("house")
     answer = town.call("house", action="ground", parameters={"action": "house"})
     assert "house -> ground -> house" in answer.body["result"]
+
+
+def test_a_call_that_began_before_its_plugin_was_unloaded_may_go_on_asking(town: Town) -> None:
+    town.put("ground", execute=IS_A_GATE)
+    town.put("house", "1.0.0", "ground", execute=WAITS_AT_A_GATE)
+    town.loaded("house")
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(town.call, "house", timeout=60)
+        wait_for(lambda: town.call("ground", action="count").body["result"] > 0, 20)
+        assert town.unload("house").status == 200
+        asked = town.call("ground", action="count").body["result"]
+        wait_for(lambda: town.call("ground", action="count").body["result"] > asked, 20)
+        town.call("ground", action="open")
+        assert waiting.result().body["result"] == "through"

@@ -241,6 +241,18 @@ async def test_host_calls_need_the_permission() -> None:
             await harness.call("execute", "ask_another", {})
 
 
+async def test_what_a_plugin_depends_on_it_may_call() -> None:
+    class Depends(Worker):
+        metadata = metadata(dependencies=["strange_r>=1", "stranger >=1"])
+
+    class MightDepend(Worker):
+        metadata = metadata(optional_dependencies=["stranger^1.2"])
+
+    for plugin in (Depends, MightDepend):
+        async with PluginHarness(plugin, calls=[7]) as harness:
+            assert await harness.call("execute", "ask_another", {}) == 7
+
+
 async def test_host_calls_work_only_while_a_call_is_answered() -> None:
     async with PluginHarness(Worker) as harness:
         with pytest.raises(PluginError, match="only possible while a call"):
