@@ -87,8 +87,8 @@ if _DATABASE["ENGINE"] == "django.db.backends.sqlite3":
     }
 else:
     # One is taken for a query, never for a wait: 16 are enough for all threads of a process.
-    # While the server is away: refuse after 10 s, and look for it again every few seconds.
-    _DATABASE["OPTIONS"] = {"pool": {"min_size": 1, "max_size": 16, "timeout": 10, "reconnect_timeout": 5}}
+    # While the server is away the pool gives up after a second, and `aichat.postgresql` has it begin anew.
+    _DATABASE["OPTIONS"] = {"pool": {"min_size": 1, "max_size": 16, "timeout": 1, "reconnect_timeout": 1}}
     _DATABASE["ENGINE"] = "aichat.postgresql"
 DATABASES = {"default": _DATABASE}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

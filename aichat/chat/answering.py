@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from functools import partial
 from typing import Any
 
 from aichat.chat import services
@@ -15,7 +16,7 @@ from aichat.chat.pipeline import Pipeline
 from aichat.chat.plan import ChatRequest
 from aichat.chat.relay import Relay
 from aichat.chat.threads import DatabaseThreads
-from plugins_app.services.connections import DATABASE_AWAY
+from plugins_app.services.connections import DATABASE_AWAY, patiently
 
 __all__ = ["ANSWER_LIMIT_S", "AnswerRun"]
 
@@ -23,6 +24,8 @@ _log = logging.getLogger(__name__)
 
 #: How long one answer may take with all its tools; each call in it has its own, shorter limit.
 ANSWER_LIMIT_S = 1800.0
+#: How long a whole answer waits for a database that is away.
+_STORE_PATIENCE_S = 60.0
 _RENEW_EVERY_S = services.LEASE.total_seconds() / 4
 
 _INTERRUPTED = ChatError("interrupted", "The server is stopping; what was answered so far is kept.")
@@ -70,7 +73,8 @@ class AnswerRun:
     async def _end(self, end: services.AnswerEnd) -> None:
         """Store first: whoever has seen the last event finds the answer in the conversation."""
         try:
-            await self._threads.run(services.answer_finish, message_id=self.live.message_id, end=end)
+            store = partial(services.answer_finish, message_id=self.live.message_id, end=end)
+            await self._threads.run(patiently, store, seconds=_STORE_PATIENCE_S)
         except DATABASE_AWAY:
             _log.exception("the answer %s could not be stored", self.live.message_id)
             failure = ChatError("internal_error", "The answer could not be stored.")

@@ -5,8 +5,9 @@ from typing import Any
 import psycopg
 import pytest
 from django.db.backends.postgresql import base
-from psycopg_pool import ConnectionPool
+from psycopg_pool import ConnectionPool, PoolTimeout
 
+from aichat.postgresql import base as ours
 from aichat.postgresql.base import DatabaseWrapper
 
 
@@ -22,7 +23,10 @@ class Pool:
         pass
 
     def getconn(self) -> str:
-        return self.connections.pop(0)
+        connection = self.connections.pop(0)
+        if connection == "none":
+            raise PoolTimeout("couldn't get a connection after 1.00 sec")
+        return connection
 
     def putconn(self, connection: str) -> None:
         self.returned.append(connection)
@@ -58,3 +62,14 @@ def test_after_a_broken_one_all_are_looked_through(wrapper: DatabaseWrapper, mon
     pool = Pool("broken", "broken", "broken", "good")
     assert given(pool, wrapper, monkeypatch) == "good"
     assert (pool.returned, pool.checked) == (["broken"], 1)
+
+
+def test_a_server_that_is_away_is_waited_for(wrapper: DatabaseWrapper, monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = Pool("broken", "none", "none", "none", "good")
+    assert given(pool, wrapper, monkeypatch) == "good"
+
+
+def test_not_for_ever(wrapper: DatabaseWrapper, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ours, "_PATIENCE", 0.0)
+    with pytest.raises(psycopg.OperationalError, match="couldn't get a connection"):
+        given(Pool(*["none"] * 100), wrapper, monkeypatch)
