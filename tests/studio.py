@@ -124,6 +124,7 @@ class Studio:
             "PORT": str(self.port),
             "WEB_WORKERS": "2",
             "WORKER_CONCURRENCY": "2",
+            "STUDIO_WEBHOOK_ALLOW": "127.0.0.1",  # where tests receive
         }
 
     @property

@@ -19,8 +19,9 @@ from plugins_app.services.discovery import plugins_discover
 from .base import documented
 from .codes import BLOCKED, CALLS, FAILED, OPERATORS
 from .configuration import CONFIG_ACTIONS, ConfigActions
-from .events import lifecycle_stream
+from .events import EVENT_PARAMETERS, lifecycle_stream
 from .execute import execute
+from .history import HistoryActions
 from .packages import PACKAGE_ACTIONS, PackageActions
 from .plans import PLAN_ACTIONS, LoadedSerializer, PlanActions, SwappedSerializer
 from .serializers import (
@@ -45,7 +46,7 @@ _FILTERS = [
 ]
 
 
-class PluginViewSet(ConfigActions, PackageActions, PlanActions):
+class PluginViewSet(ConfigActions, PackageActions, PlanActions, HistoryActions):
     """Plugins: what there is, what is loaded, and every change to it."""
 
     lookup_field = "plugin_id"
@@ -145,7 +146,8 @@ class PluginViewSet(ConfigActions, PackageActions, PlanActions):
     @documented(
         "Lifecycle events (SSE)",
         answers={(200, "text/event-stream"): OpenApiTypes.STR},
-        parameters=[OpenApiParameter("Last-Event-ID", int, OpenApiParameter.HEADER)],
+        codes=("invalid",),
+        parameters=EVENT_PARAMETERS,
     )
     @action(detail=False)
     def events(self, request: Request) -> HttpResponseBase:

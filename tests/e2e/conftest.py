@@ -5,7 +5,8 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import cast
+from pathlib import Path
+from typing import Any, cast
 
 import psutil
 import pytest
@@ -129,6 +130,21 @@ def configured(studio: Studio) -> Iterator[Callable[..., None]]:
     for plugin_id, config in before.items():
         answer = studio.http.put(f"/api/plugins/{plugin_id}/config", {"config": config})
         assert answer.status == 200, answer.text
+
+
+@pytest.fixture
+def drop(studio: Studio, plugin_folder: Callable[..., Path]) -> Iterator[Callable[..., Path]]:
+    """Callable[..., Path]s plugin folders, and afterwards has the studio forget the plugins, their settings too."""
+    dropped: list[str] = []
+
+    def drop_one(plugin_id: str, plugin: str, **more: Any) -> Path:
+        dropped.insert(0, plugin_id)
+        return plugin_folder(plugin_id.replace("-", "_"), plugin, **more)
+
+    yield drop_one
+    for plugin_id in dropped:
+        studio.http.post(f"/api/plugins/{plugin_id}/unload", {"cascade": True})
+        studio.http.delete(f"/api/plugins/{plugin_id}")
 
 
 def _sign_in(browser: Browser, studio: Studio, name: str, password: str) -> list[SetCookieParam]:

@@ -14,13 +14,28 @@ def test_a_member_can_look_at_plugins_and_change_none(member_page: Page) -> None
     member_page.goto("/plugins")
     expect(member_page.get_by_test_id("plugin-state-calculator")).to_have_text("active")
     expect(member_page.get_by_text("Only an operator can change them.")).to_be_visible()
-    forbidden = re.compile("^(Load|Unload|Reload|Configure|Discover)")
+    forbidden = re.compile("^(Load|Unload|Reload|Configure|Discover|Install|More|Restore|Cancel)")
     expect(member_page.get_by_role("main").get_by_role("button", name=forbidden)).to_have_count(0)
-    member_page.get_by_test_id("plugin-row-calculator").get_by_role("button", name="Details").click()
-    dialog = member_page.get_by_role("dialog", name="Calculator")
-    expect(dialog).to_contain_text("AI Chat Studio")
-    expect(dialog.get_by_role("textbox")).to_have_count(0)
-    expect(dialog.get_by_role("button", name="Save")).to_have_count(0)
+    member_page.get_by_test_id("plugin-row-calculator").get_by_role("link", name="Details").click()
+    page = member_page.get_by_role("main", name="Calculator")
+    expect(page).to_contain_text("AI Chat Studio")
+    expect(page.get_by_role("textbox")).to_have_count(0)
+    expect(page.get_by_role("button")).to_have_count(0)
+    parts = page.get_by_role("navigation", name="Parts of Calculator").get_by_role("link")
+    expect(parts).to_have_text(["Overview", "Dependencies", "Nodes", "Events"])
+    for part in ("Dependencies", "Nodes", "Events"):
+        parts.get_by_text(part).click()
+        expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_pages_for_operators_are_not_offered_to_members(member_page: Page) -> None:
+    member_page.goto("/")
+    sidebar = member_page.get_by_role("navigation", name="Conversations and pages")
+    expect(sidebar.get_by_role("link", name="Plugins")).to_be_visible()
+    for name in ("Webhooks", "System"):
+        expect(sidebar.get_by_role("link", name=name)).to_have_count(0)
+        member_page.goto(f"/{name.lower()}")
+        expect(member_page.get_by_role("heading", name="This page is for operators")).to_be_visible()
 
 
 def test_a_member_chats_with_tools(member_page: Page) -> None:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.e2e.conftest import Console
+from tests.e2e.plugin_pages import Drop, config_in_use, configure, discovered, press, row, state, told
 from tests.e2e.spec_plugins import spec_tool
 from tests.studio import Studio
 
-Drop = Callable[..., Path]
 _ASKS_FOR_STORAGE = """
 [plugin]
 id = "asker"
@@ -26,64 +24,6 @@ type = "tool"
 host = ["storage"]
 """
 _REFUSED = r"(409|422|502) .* at \S+/api/plugins/"
-
-
-def row(page: Page, plugin_id: str) -> Locator:
-    """A plugin in the list."""
-    return page.get_by_test_id(f"plugin-row-{plugin_id}")
-
-
-def state(page: Page, plugin_id: str) -> Locator:
-    """The state that the list shows of a plugin."""
-    return page.get_by_test_id(f"plugin-state-{plugin_id}")
-
-
-def told(page: Page) -> Locator:
-    """The messages that come and go at the edge of the page."""
-    return page.locator(".toasts")
-
-
-def discovered(page: Page) -> Page:
-    """The plugins page, after it looked through the folders."""
-    page.goto("/plugins")
-    page.get_by_role("button", name="Discover").click()
-    expect(told(page)).to_contain_text("Looked through the plugin folders.")
-    return page
-
-
-def press(page: Page, verb: str, plugin_id: str) -> None:
-    """Press the button that loads, reloads or unloads a plugin."""
-    page.get_by_test_id(f"plugin-{verb}-{plugin_id}").click()
-
-
-def configure(page: Page, plugin_id: str) -> Locator:
-    """Open the configuration of a plugin."""
-    page.get_by_test_id(f"plugin-configure-{plugin_id}").click()
-    dialog = page.get_by_role("dialog")
-    expect(dialog).to_be_visible()
-    return dialog
-
-
-def config_in_use(studio: Studio, plugin_id: str) -> Any:
-    """The configuration as the plugin itself sees it."""
-    body = {"plugin_id": plugin_id, "method": "execute", "args": ["config", {}]}
-    answer = studio.http.post("/api/plugins/execute", body)
-    assert answer.status == 200, answer.text
-    return answer.json()["result"]
-
-
-@pytest.fixture
-def drop(studio: Studio, plugin_folder: Drop) -> Iterator[Drop]:
-    """Drops plugin folders, and afterwards has the studio forget the plugins, their settings too."""
-    dropped: list[str] = []
-
-    def drop_one(plugin_id: str, plugin: str, **more: Any) -> Path:
-        dropped.insert(0, plugin_id)
-        return plugin_folder(plugin_id.replace("-", "_"), plugin, **more)
-
-    yield drop_one
-    for plugin_id in dropped:
-        studio.http.delete(f"/api/plugins/{plugin_id}")
 
 
 @pytest.fixture
@@ -246,7 +186,7 @@ def test_unloading_what_others_need_names_them_and_offers_all(
 
     press(page, "unload", "ground-floor")
     dialog = page.get_by_role("dialog", name="Other plugins need Ground floor")
-    expect(dialog.get_by_role("listitem")).to_have_text("first-floor")
+    expect(dialog.get_by_role("list", name="Plugins that need it")).to_have_text("First floor")
     dialog.get_by_role("button", name="Keep them all").click()
     expect(dialog).to_have_count(0)
     expect(state(page, "ground-floor")).to_have_text("active")

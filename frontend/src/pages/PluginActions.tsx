@@ -93,7 +93,7 @@ function busyWord({ state, change }: Plugin): string {
   return change?.state === "installing" ? "installing" : "swapping";
 }
 
-function menuItems({ id, state }: Plugin, removal: Removal, inList: boolean): readonly MenuItem[] {
+function menuItems({ id, generation }: Plugin, removal: Removal, inList: boolean): readonly MenuItem[] {
   const go = (label: string, section: string) => ({
     label,
     run: () => navigate(`/plugins/${id}${section}`),
@@ -103,7 +103,7 @@ function menuItems({ id, state }: Plugin, removal: Removal, inList: boolean): re
     go("Versions and roll back", "/versions"),
     go("Dependencies", "/dependencies"),
   ];
-  const label = state === "active" ? "Unload and remove…" : "Remove";
+  const label = generation === null ? "Remove" : "Unload and remove…";
   return [...(inList ? pages : []), { label, run: removal.ask, danger: true }];
 }
 

@@ -6,13 +6,18 @@ import type { Plugin } from "@/api/types";
 import { dropPlugin, putPlugin, refreshPlugins } from "@/app/wiring";
 import { toast, toastError } from "@/ui/toasts";
 
-/** Removes a plugin, unloading it before where it is loaded; all of it can be taken back. */
-export function useRemoval({ id, name, state, required_by: demands = [] }: Plugin, onRemoved = () => {}) {
+/**
+ * Removes a plugin, unloading it before where it is loaded; all of it can be taken back.
+ * `onLeaving` is called before it is gone: a page that shows it would go on asking for it.
+ */
+export function useRemoval(
+  { id, name, state, generation, required_by: demands = [] }: Plugin,
+  onLeaving = () => {},
+) {
   const [asking, setAsking] = useState(false);
   const [blockers, setBlockers] = useState<readonly string[]>();
-  /** It said that it is loaded although it does not serve: it is wanted, and fails. */
-  const [held, setHeld] = useState(false);
-  const loaded = state === "active" || held;
+  // It may be wanted and not serve: then it has a generation all the same.
+  const loaded = generation !== null;
 
   /** `others` are taken along: they depend on it. */
   const remove = async (others?: readonly string[]) => {
@@ -20,22 +25,16 @@ export function useRemoval({ id, name, state, required_by: demands = [] }: Plugi
     setBlockers(undefined);
     try {
       if (loaded) await studio.unloadPlugin(id, others !== undefined);
+      onLeaving();
       await management.removePlugin(id);
       dropPlugin(id);
-      onRemoved();
       const reloaded = state === "active" ? [id, ...(others ?? [])] : [];
-      toast({
-        text: `${name} is removed.`,
-        action: { label: "Undo", run: () => void restore(id, name, reloaded) },
-      });
+      const undo = { label: "Undo", run: () => void restore(id, name, reloaded) };
+      toast({ text: `${name} is removed.`, action: undo });
     } catch (error) {
-      const code = error instanceof ApiError ? error.code : "";
-      if (error instanceof ApiError && code === "dependents_loaded" && !others)
+      if (error instanceof ApiError && error.code === "dependents_loaded" && !others)
         setBlockers(error.problem.dependents ?? []);
-      else if (code === "still_loaded" && !loaded) {
-        setHeld(true);
-        setAsking(true);
-      } else toastError(`${name} was not removed.`, error);
+      else toastError(`${name} was not removed.`, error);
     } finally {
       refreshPlugins();
     }

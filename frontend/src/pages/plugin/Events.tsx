@@ -17,6 +17,8 @@ const TONES: Record<string, string> = {
   plugin_crashed: "bad",
 };
 
+const OBVIOUS = new Set(["load", "reload", "config"]);
+
 /** What happened to the plugin, the newest first. Lists are asked again at every event, so this one is live. */
 export function Events({ plugin }: { plugin: Plugin }) {
   const pages = usePages<LifecycleEvent>(keys.plugin(plugin.id, "events"), management.eventsPath(plugin.id));
@@ -57,9 +59,13 @@ function EventLine({ event }: { event: LifecycleEvent }) {
   );
 }
 
-function factsOf({ generation, digest, node, cause, rolled_back_to: back }: LifecycleEvent): string {
+/** What the event's own name does not say. */
+function factsOf(event: LifecycleEvent): string {
+  const { generation, digest, node, cause, fields, version, rolled_back_to: back } = event;
   const facts = [
-    typeof cause === "string" && causeWord(cause),
+    typeof cause === "string" && !OBVIOUS.has(cause) && causeWord(cause),
+    Array.isArray(fields) && fields.join(", "),
+    typeof version === "string" && `version ${version}`,
     generation && `generation ${generation}`,
     digest && shortDigest(digest),
     typeof back === "number" && `rolled back to generation ${back}`,

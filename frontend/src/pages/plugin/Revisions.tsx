@@ -95,7 +95,7 @@ interface RevisionLineProps {
 }
 
 function RevisionLine({ revision, locked, onRestore, onCompare }: RevisionLineProps) {
-  const { number, at, by, cause, current, undone, changed, generation } = revision;
+  const { number, at, by, cause, current, undone, changed, generation, config_version } = revision;
   return (
     <li className="row-block" data-testid={`revision-${number}`}>
       <div>
@@ -110,6 +110,9 @@ function RevisionLine({ revision, locked, onRestore, onCompare }: RevisionLinePr
             <When at={at} />
           </span>
           {generation !== null && <span>generation {generation}</span>}
+          {config_version > 1 && (
+            <span title="The config.version it is written for">version {config_version}</span>
+          )}
         </p>
         {changed.length > 0 && (
           <p className="pointers">

@@ -277,7 +277,7 @@ test("what happened is listed in words", async () => {
   await open("events");
   const items = (await screen.findAllByRole("listitem")).map((item) => item.textContent);
   expect(items[0]).toMatch(/Failed rolled back to generation 1 · on n1signal 11$/);
-  expect(items[1]).toMatch(/Loaded loaded · generation 1 · on n1$/);
+  expect(items[1]).toMatch(/Loaded generation 1 · on n1$/);
 });
 
 test("keyboards reach everything: each button of a part is a real one with a name", async () => {
