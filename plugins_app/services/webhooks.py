@@ -24,6 +24,7 @@ from .outbox import message_body
 
 __all__ = [
     "delivery_redeliver",
+    "webhook_check",
     "webhook_create",
     "webhook_delete",
     "webhook_rotate",
@@ -57,6 +58,19 @@ def webhook_create(
     _apply(row, fields)
     _save(row, force_insert=True)
     return row, text
+
+
+def webhook_check(*, webhook: Webhook, fields: Mapping[str, Any]) -> None:
+    """Whether the webhook could be so; nothing is stored.
+
+    Raises:
+        StudioError: `invalid` or `address_refused`, with the fields they are about.
+    """
+    known = {key: value for key, value in fields.items() if key in _CHANGEABLE}
+    changed = {key: value for key, value in known.items() if webhook._state.adding or value != getattr(webhook, key)}
+    _apply(Webhook(events=webhook.events, plugins=webhook.plugins, name=webhook.name), changed)
+    if fields.get("secret"):
+        _secret(fields["secret"])
 
 
 def webhook_update(*, webhook: Webhook, fields: Mapping[str, Any]) -> Webhook:
@@ -164,7 +178,10 @@ def check_address(url: str) -> None:
     try:
         webhook_guard().addresses(parts.scheme, parts.raw_host.decode(), port)
     except AddressRefusedError as error:
-        problem, hint = f"The studio may not call it: {error}.", "An administrator can allow it by STUDIO_WEBHOOK_ALLOW."
+        problem, hint = (
+            f"The studio may not call it: {error}.",
+            "An administrator can allow it by STUDIO_WEBHOOK_ALLOW.",
+        )
     except (OSError, UnicodeError) as error:
         problem, hint = f"{parts.host} cannot be resolved: {error}.", "Correct the name."
     else:
