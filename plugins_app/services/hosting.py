@@ -39,6 +39,7 @@ class DatabaseStore:
         self._node = node
         self._started_at = timezone.now()
         self._unsettled = asyncio.Event()
+        self._facts: dict[str, tuple[str, int] | None] = {}
         self._configs = ReleaseConfigs(os.environ)
 
     async def wanted(self) -> dict[str, Wanted]:
@@ -63,8 +64,10 @@ class DatabaseStore:
 
     async def observe(self, plugin_id: str, observed: Observed) -> None:
         await sync_to_async(self._write_observed)(plugin_id, observed)
-        if _settles_something(observed):
+        fact = _decides(observed)
+        if fact is not None and self._facts.get(plugin_id) != fact:
             self._unsettled.set()
+        self._facts[plugin_id] = fact
 
     async def settle(self) -> None:
         """Have a worker finish what the rows written here decide, as long as this runs. Beat does so too, later."""
@@ -132,10 +135,13 @@ class DatabaseStore:
         return not is_new
 
 
-def _settles_something(observed: Observed) -> bool:
-    """Whether somebody may have to change what is wanted: a release was rejected, or has passed its trial."""
-    rejected = observed.error is not None and observed.error.get("generation") == observed.attempted
-    return rejected or (observed.committed is not None and observed.committed == observed.generation)
+def _decides(observed: Observed) -> tuple[str, int] | None:
+    """What makes somebody change what is wanted: a release that was rejected, or has passed its trial."""
+    if observed.error is not None and observed.error.get("generation") == observed.attempted:
+        return "rejected", observed.attempted
+    if observed.committed is not None and observed.committed == observed.generation:
+        return "committed", observed.committed
+    return None
 
 
 def _with_fallback(
