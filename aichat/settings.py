@@ -183,6 +183,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "PluginStateEnum": "plugins_app.states.STATE_CHOICES",
         "ExecutionStatusEnum": "plugins_app.models.Execution.Status",
+        "DeliveryStatusEnum": "plugins_app.models.WebhookDelivery.Status",
         "HealthStatusEnum": ["ok", "down"],
     },
     "SWAGGER_UI_DIST": "SIDECAR",  # the page works without a network
