@@ -78,7 +78,7 @@ class ComparisonQuery(serializers.Serializer):
         }
 
 
-class RollbackRequest(Strict):
+class RestoreRequest(Strict):
     number = serializers.IntegerField(min_value=1)
 
 
@@ -112,6 +112,7 @@ class ConfigActions(PluginCards):
         "The history of the configuration",
         answers={200: RevisionSerializer(many=True)},
         codes=("plugin_not_found", *OPERATORS),
+        operation_id="plugins_config_history_list",
     )
     @action(detail=True, url_path="config/history")
     def config_history(self, request: Request, plugin_id: str) -> Response:
@@ -150,13 +151,13 @@ class ConfigActions(PluginCards):
     @documented(
         "Bring an earlier configuration back",
         description="It becomes a new revision; a loaded plugin is swapped to it.",
-        request=RollbackRequest,
+        request=RestoreRequest,
         answers={200: PluginSerializer, 202: PluginSerializer},
         codes=("revision_not_found", *_CHANGES),
     )
     @action(detail=True, methods=["post"], url_path="config/rollback")
     def config_rollback(self, request: Request, plugin_id: str) -> Response:
-        number = self.parsed(RollbackRequest, request)["number"]
+        number = self.parsed(RestoreRequest, request)["number"]
         return self.settled(service.plugin_config_rollback(plugin_id=plugin_id, number=number, user=request.user))
 
 

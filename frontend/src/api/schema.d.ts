@@ -282,6 +282,50 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/api/nodes": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * List nodes
+         * @description Looking at nodes is for everybody who is logged in, forgetting one for operators.
+         */
+        readonly get: operations["nodes_list"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/nodes/{node}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * One node
+         * @description Looking at nodes is for everybody who is logged in, forgetting one for operators.
+         */
+        readonly get: operations["nodes_retrieve"];
+        readonly put?: never;
+        readonly post?: never;
+        /**
+         * Forget a node that is away
+         * @description It is back, with all it runs, as soon as its studio is started again.
+         */
+        readonly delete: operations["nodes_destroy"];
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/api/plugins": {
         readonly parameters: {
             readonly query?: never;
@@ -402,6 +446,26 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/api/plugins/install": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Install a package
+         * @description It is checked like a folder and put into the plugins folder in one step; the folder that was there goes to the trash. With `load` it is loaded too, or swapped to.
+         */
+        readonly post: operations["plugins_install_create"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/api/plugins/load": {
         readonly parameters: {
             readonly query?: never;
@@ -416,6 +480,26 @@ export interface paths {
          * @description Plugins: what there is, what is loaded, and every change to it.
          */
         readonly post: operations["plugins_load_create"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/plugins/removed": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Removed plugins that can be put back
+         * @description Plugins: what there is, what is loaded, and every change to it.
+         */
+        readonly get: operations["plugins_removed_retrieve"];
+        readonly put?: never;
+        readonly post?: never;
         readonly delete?: never;
         readonly options?: never;
         readonly head?: never;
@@ -438,9 +522,29 @@ export interface paths {
         readonly post?: never;
         /**
          * Remove a plugin
-         * @description Its folder is moved to the trash of the studio's data folder, from where it can be put back.
+         * @description Its folder goes to the trash, and all that belongs to it is kept for 30 days. `Link` says how to put it back.
          */
         readonly delete: operations["plugins_destroy"];
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/plugins/{plugin_id}/cancel": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Cancel the installation of packages that a change waits for
+         * @description Plugins: what there is, what is loaded, and every change to it.
+         */
+        readonly post: operations["plugins_cancel_create"];
+        readonly delete?: never;
         readonly options?: never;
         readonly head?: never;
         readonly patch?: never;
@@ -470,6 +574,126 @@ export interface paths {
         readonly patch: operations["plugins_config_partial_update"];
         readonly trace?: never;
     };
+    readonly "/api/plugins/{plugin_id}/config/compare": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * What differs between two revisions
+         * @description Plugins: what there is, what is loaded, and every change to it.
+         */
+        readonly get: operations["plugins_config_compare_retrieve"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/plugins/{plugin_id}/config/history": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * The history of the configuration
+         * @description Plugins: what there is, what is loaded, and every change to it.
+         */
+        readonly get: operations["plugins_config_history_list"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/plugins/{plugin_id}/config/history/{number}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * One revision of the configuration
+         * @description Plugins: what there is, what is loaded, and every change to it.
+         */
+        readonly get: operations["plugins_config_history_retrieve"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/plugins/{plugin_id}/config/rollback": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Bring an earlier configuration back
+         * @description It becomes a new revision; a loaded plugin is swapped to it.
+         */
+        readonly post: operations["plugins_config_rollback_create"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/plugins/{plugin_id}/events": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * What happened to a plugin
+         * @description Newest first, for 90 days. A removed plugin's events are there as long.
+         */
+        readonly get: operations["plugins_history"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/plugins/{plugin_id}/plan": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * What a load, reload or unload would do now
+         * @description Nothing is changed. What stands in the way is part of the answer, not its status.
+         */
+        readonly get: operations["plugins_plan_retrieve"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/api/plugins/{plugin_id}/reload": {
         readonly parameters: {
             readonly query?: never;
@@ -484,6 +708,46 @@ export interface paths {
          * @description Plugins: what there is, what is loaded, and every change to it.
          */
         readonly post: operations["plugins_reload_create"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/plugins/{plugin_id}/restore": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Put a removed plugin back
+         * @description With its folder, configuration, permissions, storage and versions. It is not loaded.
+         */
+        readonly post: operations["plugins_restore_create"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/plugins/{plugin_id}/rollback": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Go back to an earlier version or release
+         * @description By `digest` the stored configuration stays; by `generation` that release's comes back as well. Without either: the last release that served with other files or another configuration.
+         */
+        readonly post: operations["plugins_rollback_create"];
         readonly delete?: never;
         readonly options?: never;
         readonly head?: never;
@@ -510,10 +774,197 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/api/plugins/{plugin_id}/versions": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Versions and releases
+         * @description Newest first, the last 200 of each.
+         */
+        readonly get: operations["plugins_versions_retrieve"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/webhooks": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * List webhooks
+         * @description Webhooks: added, changed, tested and taken away.
+         */
+        readonly get: operations["webhooks_list"];
+        readonly put?: never;
+        /**
+         * Add a webhook
+         * @description The answer has its secret, this once. `events` empty: all but execution_progress.
+         */
+        readonly post: operations["webhooks_create"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/webhooks/{id}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * One webhook
+         * @description Webhooks: added, changed, tested and taken away.
+         */
+        readonly get: operations["webhooks_retrieve"];
+        readonly put?: never;
+        readonly post?: never;
+        /**
+         * Take a webhook away, with its messages
+         * @description Webhooks: added, changed, tested and taken away.
+         */
+        readonly delete: operations["webhooks_destroy"];
+        readonly options?: never;
+        readonly head?: never;
+        /**
+         * Change a webhook
+         * @description Webhooks: added, changed, tested and taken away.
+         */
+        readonly patch: operations["webhooks_partial_update"];
+        readonly trace?: never;
+    };
+    readonly "/api/webhooks/{id}/deliveries": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Its messages of the last 30 days
+         * @description Webhooks: added, changed, tested and taken away.
+         */
+        readonly get: operations["webhooks_deliveries_list"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/webhooks/{id}/deliveries/{delivery_id}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * One message, with its body
+         * @description Webhooks: added, changed, tested and taken away.
+         */
+        readonly get: operations["webhooks_delivery_retrieve"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/webhooks/{id}/deliveries/{delivery_id}/redeliver": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Send a message again, now
+         * @description Webhooks: added, changed, tested and taken away.
+         */
+        readonly post: operations["webhooks_deliveries_redeliver_create"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/webhooks/{id}/rotate-secret": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Give it a new secret
+         * @description For 24 hours messages are signed with the old one too.
+         */
+        readonly post: operations["webhooks_rotate_secret_create"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/webhooks/{id}/test": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Send it a test message now
+         * @description Webhooks: added, changed, tested and taken away.
+         */
+        readonly post: operations["webhooks_test_create"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description A plugin that asks for another one, or that another one goes along with. */
+        readonly Asker: {
+            readonly id: string;
+            readonly range: string;
+            readonly version: string | null;
+        };
+        readonly Attempt: {
+            /** Format: date-time */
+            readonly at: string;
+            readonly status: number | null;
+            /** Format: double */
+            readonly duration_ms: number;
+            readonly error: string;
+            readonly answer: string;
+        };
         /**
          * Cancelling
          * @description The answer that will end soon, with what it has.
@@ -524,6 +975,21 @@ export interface components {
             /** @enum {unknown} */
             readonly status: "cancelling";
         };
+        /** @description A change that is under way. */
+        readonly Change: {
+            readonly generation: number;
+            readonly cause: string;
+            readonly by: string | null;
+            /** Format: date-time */
+            readonly at: string;
+            readonly state: components["schemas"]["ChangeStateEnum"];
+        };
+        /**
+         * @description * `installing` - installing
+         *     * `starting` - starting
+         * @enum {string}
+         */
+        readonly ChangeStateEnum: "installing" | "starting";
         /**
          * ChatBody
          * @description The body of `POST /api/chat`.
@@ -637,6 +1103,16 @@ export interface components {
         readonly ChatModels: {
             readonly data: readonly components["schemas"]["ChatModel"][];
         };
+        readonly ChosenVersion: {
+            readonly version: string | null;
+            readonly digest: string;
+        };
+        /** @description What differs between two revisions. Of secrets it only says that they do. */
+        readonly Comparison: {
+            readonly from: number;
+            readonly to: number;
+            readonly changes: readonly components["schemas"]["Difference"][];
+        };
         readonly Component: {
             readonly ok: boolean;
             readonly detail?: string;
@@ -672,17 +1148,108 @@ export interface components {
             readonly updated_at: string;
             readonly messages: readonly components["schemas"]["Message"][];
         };
+        /** @description A message to one receiver; its id is the `webhook-id`. */
+        readonly Delivery: {
+            /** Format: uuid */
+            readonly id: string;
+            readonly type: string;
+            readonly status?: components["schemas"]["DeliveryStatusEnum"];
+            readonly attempts: readonly components["schemas"]["Attempt"][];
+            /** Format: date-time */
+            readonly next_attempt_at?: string | null;
+            /** Format: date-time */
+            readonly created_at: string;
+            /** Format: date-time */
+            readonly finished_at?: string | null;
+        };
+        /** @description A message to one receiver; its id is the `webhook-id`. */
+        readonly DeliveryDetail: {
+            /** Format: uuid */
+            readonly id: string;
+            readonly type: string;
+            readonly status?: components["schemas"]["DeliveryStatusEnum"];
+            readonly attempts: readonly components["schemas"]["Attempt"][];
+            /** Format: date-time */
+            readonly next_attempt_at?: string | null;
+            /** Format: date-time */
+            readonly created_at: string;
+            /** Format: date-time */
+            readonly finished_at?: string | null;
+            readonly body: string;
+        };
+        /**
+         * @description * `waiting` - waiting
+         *     * `delivered` - delivered
+         *     * `failed` - failed
+         * @enum {string}
+         */
+        readonly DeliveryStatusEnum: "waiting" | "delivered" | "failed";
         readonly Dependency: {
             readonly id: string;
             readonly range: string;
             readonly optional: boolean;
             readonly satisfied: boolean;
+            /** @description the version that is loaded or would be chosen */
+            readonly version: string | null;
+        };
+        readonly Difference: {
+            readonly pointer: string;
+            readonly kind: components["schemas"]["KindEnum"];
+            readonly from: unknown | null;
+            readonly to: unknown | null;
         };
         readonly Discovery: {
             readonly found: readonly string[];
             readonly changed: readonly string[];
             readonly broken: readonly string[];
             readonly missing: readonly string[];
+        };
+        /**
+         * @description What a change does to one plugin.
+         *
+         *     `because` names the plugins that ask for it; for one that is swapped or unloaded with others, those it follows.
+         */
+        readonly Effect: {
+            readonly id: string;
+            readonly action: components["schemas"]["EffectActionEnum"];
+            readonly to: components["schemas"]["ChosenVersion"] | null;
+            readonly because: readonly components["schemas"]["Asker"][];
+            readonly from: components["schemas"]["ChosenVersion"] | null;
+        };
+        /**
+         * @description * `load` - load
+         *     * `swap` - swap
+         *     * `unload` - unload
+         *     * `keep` - keep
+         * @enum {string}
+         */
+        readonly EffectActionEnum: "load" | "swap" | "unload" | "keep";
+        /** @description The Python packages of its own, on this node. */
+        readonly Environment: {
+            readonly status: components["schemas"]["EnvironmentStatusEnum"];
+            /** Format: double */
+            readonly fraction: number | null;
+            readonly message: string;
+            readonly error: string;
+            readonly size_bytes: number | null;
+        };
+        /**
+         * @description * `pending` - pending
+         *     * `installing` - installing
+         *     * `ready` - ready
+         *     * `failed` - failed
+         *     * `cancelled` - cancelled
+         * @enum {string}
+         */
+        readonly EnvironmentStatusEnum: "pending" | "installing" | "ready" | "failed" | "cancelled";
+        /** @description One event. What it carries beside these stands beside them. */
+        readonly Event: {
+            readonly id: number;
+            readonly event: string;
+            readonly plugin_id: string;
+            readonly node: string;
+            /** Format: date-time */
+            readonly at: string;
         };
         /** @description Refuses fields it does not know: a misspelt option must not be ignored. */
         readonly ExecuteRequest: {
@@ -745,6 +1312,10 @@ export interface components {
          * @enum {string}
          */
         readonly ExecutionStatusEnum: "queued" | "running" | "succeeded" | "failed" | "cancelled";
+        readonly Failure: {
+            readonly code: string;
+            readonly detail: string;
+        };
         readonly FieldError: {
             /** @description JSON Pointer (RFC 6901) */
             readonly pointer: string;
@@ -778,12 +1349,69 @@ export interface components {
          * @enum {string}
          */
         readonly HealthStatusEnum: "ok" | "down";
+        /** @description A plugin. `config` and `config_schema` are for operators only; secrets are masked. */
+        readonly Install: {
+            readonly id: string;
+            readonly name: string;
+            readonly version: string;
+            readonly author: string;
+            readonly description: string;
+            readonly type: components["schemas"]["TypeEnum"] | components["schemas"]["NullEnum"];
+            readonly tags: readonly string[];
+            readonly license: string;
+            readonly homepage: string | null;
+            readonly repository: string | null;
+            readonly state: components["schemas"]["PluginStateEnum"];
+            readonly nodes: readonly components["schemas"]["Node"][];
+            readonly config?: unknown;
+            readonly config_schema?: unknown;
+            /** @description the config.version that what is stored is written for */
+            readonly config_version: number;
+            readonly digest: string | null;
+            readonly generation: number | null;
+            readonly dependencies: readonly components["schemas"]["Dependency"][];
+            readonly dependents: readonly string[];
+            /** @description the loaded plugins that cannot do without this one */
+            readonly required_by: readonly components["schemas"]["Asker"][];
+            readonly permissions: components["schemas"]["Permissions"];
+            readonly last_error: components["schemas"]["PluginError"] | null;
+            readonly usage: components["schemas"]["Usage"];
+            readonly ui: components["schemas"]["UI"] | null;
+            readonly environment: components["schemas"]["Environment"] | null;
+            readonly change: components["schemas"]["Change"] | null;
+            readonly links: components["schemas"]["Links"];
+            readonly installed: components["schemas"]["Installed"];
+        };
+        /** @description Refuses fields it does not know: a misspelt option must not be ignored. */
+        readonly InstallRequest: {
+            /**
+             * Format: uri
+             * @description a zip or tar.gz of one plugin's folder
+             */
+            readonly package: string;
+            /** @default false */
+            readonly load: boolean;
+            readonly grant?: readonly string[];
+        };
+        readonly Installed: {
+            readonly digest: string;
+            readonly version: string;
+            /** @description the digest of what was there before */
+            readonly replaced: string | null;
+        };
         /**
          * @description * `page` - page
          *     * `iframe` - iframe
          * @enum {string}
          */
         readonly IsolationEnum: "page" | "iframe";
+        /**
+         * @description * `added` - added
+         *     * `removed` - removed
+         *     * `changed` - changed
+         * @enum {string}
+         */
+        readonly KindEnum: "added" | "removed" | "changed";
         readonly Links: {
             readonly self: string;
         };
@@ -792,6 +1420,39 @@ export interface components {
             readonly plugin_id: string;
             readonly config?: unknown | null;
             readonly grant?: readonly string[];
+        };
+        /** @description A plugin. `config` and `config_schema` are for operators only; secrets are masked. */
+        readonly Loaded: {
+            readonly id: string;
+            readonly name: string;
+            readonly version: string;
+            readonly author: string;
+            readonly description: string;
+            readonly type: components["schemas"]["TypeEnum"] | components["schemas"]["NullEnum"];
+            readonly tags: readonly string[];
+            readonly license: string;
+            readonly homepage: string | null;
+            readonly repository: string | null;
+            readonly state: components["schemas"]["PluginStateEnum"];
+            readonly nodes: readonly components["schemas"]["Node"][];
+            readonly config?: unknown;
+            readonly config_schema?: unknown;
+            /** @description the config.version that what is stored is written for */
+            readonly config_version: number;
+            readonly digest: string | null;
+            readonly generation: number | null;
+            readonly dependencies: readonly components["schemas"]["Dependency"][];
+            readonly dependents: readonly string[];
+            /** @description the loaded plugins that cannot do without this one */
+            readonly required_by: readonly components["schemas"]["Asker"][];
+            readonly permissions: components["schemas"]["Permissions"];
+            readonly last_error: components["schemas"]["PluginError"] | null;
+            readonly usage: components["schemas"]["Usage"];
+            readonly ui: components["schemas"]["UI"] | null;
+            readonly environment: components["schemas"]["Environment"] | null;
+            readonly change: components["schemas"]["Change"] | null;
+            readonly links: components["schemas"]["Links"];
+            readonly changes: readonly components["schemas"]["Effect"][];
         };
         /** @description Refuses fields it does not know: a misspelt option must not be ignored. */
         readonly LoginRequest: {
@@ -859,11 +1520,52 @@ export interface components {
          * @enum {string}
          */
         readonly ModeEnum: "sync" | "async";
+        /** @description A webhook as it is shown: without its secret. */
+        readonly NewWebhook: {
+            /** Format: uuid */
+            readonly id: string;
+            readonly name: string;
+            /** Format: uri */
+            readonly url: string;
+            readonly events?: unknown;
+            readonly plugins?: unknown;
+            readonly enabled?: boolean;
+            /**
+             * Format: int64
+             * @description failed attempts since the last success
+             */
+            readonly failures?: number;
+            readonly disabled_reason?: string;
+            /** Format: date-time */
+            readonly disabled_at?: string | null;
+            /** Format: date-time */
+            readonly last_success_at?: string | null;
+            /** Format: date-time */
+            readonly created_at: string;
+            /** @description shown this once */
+            readonly secret: string;
+        };
+        /** @description What can be said about a webhook. The services check what it means. */
+        readonly NewWebhookRequest: {
+            readonly name: string;
+            readonly url: string;
+            readonly events?: readonly string[];
+            readonly plugins?: readonly string[];
+            readonly enabled?: boolean;
+            /** @description whsec_…; made when it is left out */
+            readonly secret?: string;
+        };
         readonly Node: {
             readonly node: string;
             readonly state: components["schemas"]["PluginStateEnum"];
             readonly generation: number | null;
             readonly digest: string | null;
+            /** @description the last generation that has passed its trial */
+            readonly committed: number | null;
+            /** @description why it takes so long, while something does */
+            readonly message: string;
+            /** @description the node was not heard of for a while */
+            readonly away: boolean;
             readonly pid: number | null;
             /** Format: date-time */
             readonly started_at: string | null;
@@ -873,6 +1575,36 @@ export interface components {
             readonly errors: number;
             readonly error: components["schemas"]["PluginError"] | null;
         };
+        /** @description One machine, as its plugin host reports it. */
+        readonly NodeStatus: {
+            readonly node: string;
+            readonly state: components["schemas"]["NodeStatusStateEnum"];
+            /** @description of its plugin host */
+            readonly pid: number;
+            /** Format: date-time */
+            readonly started_at: string;
+            /** Format: date-time */
+            readonly heartbeat_at: string;
+            /** @description which protections hold there */
+            readonly sandbox: unknown;
+            /** @description how many are in which state */
+            readonly plugins: {
+                readonly [key: string]: number;
+            };
+            /** @description whether it is the one that answers */
+            readonly this: boolean;
+            /**
+             * Format: date-time
+             * @description when it is forgotten, unless it comes back
+             */
+            readonly expires_at: string | null;
+        };
+        /**
+         * @description * `ready` - ready
+         *     * `away` - away
+         * @enum {string}
+         */
+        readonly NodeStatusStateEnum: "ready" | "away";
         readonly NullEnum: null;
         readonly PaginatedConversationList: {
             /** @example 123 */
@@ -889,6 +1621,36 @@ export interface components {
             readonly previous?: string | null;
             readonly results: readonly components["schemas"]["Conversation"][];
         };
+        readonly PaginatedDeliveryList: {
+            /** @example 123 */
+            readonly count: number;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?page=4
+             */
+            readonly next?: string | null;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?page=2
+             */
+            readonly previous?: string | null;
+            readonly results: readonly components["schemas"]["Delivery"][];
+        };
+        readonly PaginatedEventList: {
+            /** @example 123 */
+            readonly count: number;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?page=4
+             */
+            readonly next?: string | null;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?page=2
+             */
+            readonly previous?: string | null;
+            readonly results: readonly components["schemas"]["Event"][];
+        };
         readonly PaginatedExecutionList: {
             /** @example 123 */
             readonly count: number;
@@ -904,6 +1666,21 @@ export interface components {
             readonly previous?: string | null;
             readonly results: readonly components["schemas"]["Execution"][];
         };
+        readonly PaginatedNodeStatusList: {
+            /** @example 123 */
+            readonly count: number;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?page=4
+             */
+            readonly next?: string | null;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?page=2
+             */
+            readonly previous?: string | null;
+            readonly results: readonly components["schemas"]["NodeStatus"][];
+        };
         readonly PaginatedPluginList: {
             /** @example 123 */
             readonly count: number;
@@ -918,6 +1695,51 @@ export interface components {
              */
             readonly previous?: string | null;
             readonly results: readonly components["schemas"]["Plugin"][];
+        };
+        readonly PaginatedRemovedList: {
+            /** @example 123 */
+            readonly count: number;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?page=4
+             */
+            readonly next?: string | null;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?page=2
+             */
+            readonly previous?: string | null;
+            readonly results: readonly components["schemas"]["Removed"][];
+        };
+        readonly PaginatedRevisionList: {
+            /** @example 123 */
+            readonly count: number;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?page=4
+             */
+            readonly next?: string | null;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?page=2
+             */
+            readonly previous?: string | null;
+            readonly results: readonly components["schemas"]["Revision"][];
+        };
+        readonly PaginatedWebhookList: {
+            /** @example 123 */
+            readonly count: number;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?page=4
+             */
+            readonly next?: string | null;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?page=2
+             */
+            readonly previous?: string | null;
+            readonly results: readonly components["schemas"]["Webhook"][];
         };
         /** @description Refuses fields it does not know: a misspelt option must not be ignored. */
         readonly PatchedConfigRequest: {
@@ -936,10 +1758,32 @@ export interface components {
              */
             readonly updated_at?: string;
         };
+        /** @description What can be said about a webhook. The services check what it means. */
+        readonly PatchedWebhookRequest: {
+            readonly name?: string;
+            readonly url?: string;
+            readonly events?: readonly string[];
+            readonly plugins?: readonly string[];
+            readonly enabled?: boolean;
+        };
         readonly Permissions: {
             readonly asked: readonly string[];
             readonly granted: readonly string[];
         };
+        readonly Plan: {
+            readonly action: components["schemas"]["PlanActionEnum"];
+            readonly possible: boolean;
+            readonly problem: components["schemas"]["Refusal"] | null;
+            readonly changes: readonly components["schemas"]["Effect"][];
+            readonly explanation: readonly components["schemas"]["Reason"][];
+        };
+        /**
+         * @description * `load` - load
+         *     * `reload` - reload
+         *     * `unload` - unload
+         * @enum {string}
+         */
+        readonly PlanActionEnum: "load" | "reload" | "unload";
         /** @description A plugin. `config` and `config_schema` are for operators only; secrets are masked. */
         readonly Plugin: {
             readonly id: string;
@@ -956,14 +1800,20 @@ export interface components {
             readonly nodes: readonly components["schemas"]["Node"][];
             readonly config?: unknown;
             readonly config_schema?: unknown;
+            /** @description the config.version that what is stored is written for */
+            readonly config_version: number;
             readonly digest: string | null;
             readonly generation: number | null;
             readonly dependencies: readonly components["schemas"]["Dependency"][];
             readonly dependents: readonly string[];
+            /** @description the loaded plugins that cannot do without this one */
+            readonly required_by: readonly components["schemas"]["Asker"][];
             readonly permissions: components["schemas"]["Permissions"];
             readonly last_error: components["schemas"]["PluginError"] | null;
             readonly usage: components["schemas"]["Usage"];
             readonly ui: components["schemas"]["UI"] | null;
+            readonly environment: components["schemas"]["Environment"] | null;
+            readonly change: components["schemas"]["Change"] | null;
             readonly links: components["schemas"]["Links"];
         };
         readonly PluginError: {
@@ -999,6 +1849,43 @@ export interface components {
             readonly hint?: string;
             readonly errors?: readonly components["schemas"]["FieldError"][];
         };
+        /** @description Which plugin asked for which, and what it got; `by` null: asked for from outside. */
+        readonly Reason: {
+            readonly id: string;
+            readonly range: string;
+            readonly by: string | null;
+            readonly by_version: string | null;
+            readonly chosen: string | null;
+            readonly candidates: readonly string[];
+            readonly optional: boolean;
+            readonly rejected: readonly components["schemas"]["RejectedVersion"][];
+        };
+        /** @description Why it is not possible: as the problem that the change itself would answer with. */
+        readonly Refusal: {
+            readonly code: string;
+            readonly title: string;
+            readonly detail: string;
+            readonly hint: string;
+            readonly path?: readonly string[];
+        };
+        readonly RejectedVersion: {
+            readonly version: string;
+            readonly code: string;
+            readonly reason: string;
+        };
+        readonly Release: {
+            readonly generation: number;
+            readonly digest: string;
+            readonly version: string;
+            readonly cause: string;
+            readonly by: string | null;
+            /** Format: date-time */
+            readonly at: string;
+            /** Format: date-time */
+            readonly committed_at: string | null;
+            readonly failure: components["schemas"]["Failure"] | null;
+            readonly serving: boolean;
+        };
         /** @description A plugin. `config` and `config_schema` are for operators only; secrets are masked. */
         readonly Reload: {
             readonly id: string;
@@ -1015,17 +1902,53 @@ export interface components {
             readonly nodes: readonly components["schemas"]["Node"][];
             readonly config?: unknown;
             readonly config_schema?: unknown;
+            /** @description the config.version that what is stored is written for */
+            readonly config_version: number;
             readonly digest: string | null;
             readonly generation: number | null;
             readonly dependencies: readonly components["schemas"]["Dependency"][];
             readonly dependents: readonly string[];
+            /** @description the loaded plugins that cannot do without this one */
+            readonly required_by: readonly components["schemas"]["Asker"][];
             readonly permissions: components["schemas"]["Permissions"];
             readonly last_error: components["schemas"]["PluginError"] | null;
             readonly usage: components["schemas"]["Usage"];
             readonly ui: components["schemas"]["UI"] | null;
+            readonly environment: components["schemas"]["Environment"] | null;
+            readonly change: components["schemas"]["Change"] | null;
             readonly links: components["schemas"]["Links"];
             readonly old: components["schemas"]["Generation"];
             readonly new: components["schemas"]["Generation"];
+        };
+        readonly Removed: {
+            readonly id: string;
+            readonly name: string;
+            readonly version: string;
+            /** Format: date-time */
+            readonly removed_at: string;
+            /** Format: date-time */
+            readonly forgotten_at: string;
+        };
+        /** @description Refuses fields it does not know: a misspelt option must not be ignored. */
+        readonly RestoreRequest: {
+            readonly number: number;
+        };
+        /** @description One stored configuration. `changed` names what was other before it. */
+        readonly Revision: {
+            readonly number: number;
+            /** Format: date-time */
+            readonly at: string;
+            readonly by: string | null;
+            /** @description load, config, rollback, migration, ... */
+            readonly cause: string;
+            /** @description the release made for it; null: not loaded then */
+            readonly generation: number | null;
+            readonly config_version: number;
+            /** @description its release failed, and the one before came back */
+            readonly undone: boolean;
+            readonly current: boolean;
+            /** @description JSON Pointers */
+            readonly changed: readonly string[];
         };
         /**
          * @description * `system` - system
@@ -1035,6 +1958,62 @@ export interface components {
          * @enum {string}
          */
         readonly RoleEnum: "system" | "user" | "assistant" | "tool";
+        /** @description Refuses fields it does not know: a misspelt option must not be ignored. */
+        readonly RollbackRequest: {
+            /** @description whole, or at least its first 8 characters */
+            readonly digest?: string;
+            readonly generation?: number;
+        };
+        readonly Secret: {
+            /** @description shown this once */
+            readonly secret: string;
+        };
+        /** @description Refuses fields it does not know: a misspelt option must not be ignored. */
+        readonly SecretRequest: {
+            /** @description whsec_…; made when it is left out */
+            readonly secret?: string;
+        };
+        /**
+         * @description * `folder` - folder
+         *     * `package` - package
+         * @enum {string}
+         */
+        readonly SourceEnum: "folder" | "package";
+        /** @description A plugin. `config` and `config_schema` are for operators only; secrets are masked. */
+        readonly Swapped: {
+            readonly id: string;
+            readonly name: string;
+            readonly version: string;
+            readonly author: string;
+            readonly description: string;
+            readonly type: components["schemas"]["TypeEnum"] | components["schemas"]["NullEnum"];
+            readonly tags: readonly string[];
+            readonly license: string;
+            readonly homepage: string | null;
+            readonly repository: string | null;
+            readonly state: components["schemas"]["PluginStateEnum"];
+            readonly nodes: readonly components["schemas"]["Node"][];
+            readonly config?: unknown;
+            readonly config_schema?: unknown;
+            /** @description the config.version that what is stored is written for */
+            readonly config_version: number;
+            readonly digest: string | null;
+            readonly generation: number | null;
+            readonly dependencies: readonly components["schemas"]["Dependency"][];
+            readonly dependents: readonly string[];
+            /** @description the loaded plugins that cannot do without this one */
+            readonly required_by: readonly components["schemas"]["Asker"][];
+            readonly permissions: components["schemas"]["Permissions"];
+            readonly last_error: components["schemas"]["PluginError"] | null;
+            readonly usage: components["schemas"]["Usage"];
+            readonly ui: components["schemas"]["UI"] | null;
+            readonly environment: components["schemas"]["Environment"] | null;
+            readonly change: components["schemas"]["Change"] | null;
+            readonly links: components["schemas"]["Links"];
+            readonly old: components["schemas"]["Generation"];
+            readonly new: components["schemas"]["Generation"];
+            readonly changes: readonly components["schemas"]["Effect"][];
+        };
         /**
          * TextDelta
          * @description The next piece of text.
@@ -1131,6 +2110,65 @@ export interface components {
             readonly calls: number;
             readonly errors: number;
             readonly rss_bytes: number;
+        };
+        readonly Version: {
+            readonly digest: string;
+            readonly version: string;
+            readonly source: components["schemas"]["SourceEnum"];
+            readonly size_bytes: number | null;
+            /** Format: date-time */
+            readonly found_at: string;
+            readonly serving: boolean;
+            /** @description what the folder holds now */
+            readonly newest: boolean;
+            /** @description whether this node has its files */
+            readonly in_store: boolean;
+        };
+        readonly Versions: {
+            readonly versions: readonly components["schemas"]["Version"][];
+            readonly releases: readonly components["schemas"]["Release"][];
+        };
+        /** @description A webhook as it is shown: without its secret. */
+        readonly Webhook: {
+            /** Format: uuid */
+            readonly id: string;
+            readonly name: string;
+            /** Format: uri */
+            readonly url: string;
+            readonly events?: unknown;
+            readonly plugins?: unknown;
+            readonly enabled?: boolean;
+            /**
+             * Format: int64
+             * @description failed attempts since the last success
+             */
+            readonly failures?: number;
+            readonly disabled_reason?: string;
+            /** Format: date-time */
+            readonly disabled_at?: string | null;
+            /** Format: date-time */
+            readonly last_success_at?: string | null;
+            /** Format: date-time */
+            readonly created_at: string;
+        };
+        /** @description One stored configuration. `changed` names what was other before it. */
+        readonly WholeRevision: {
+            readonly number: number;
+            /** Format: date-time */
+            readonly at: string;
+            readonly by: string | null;
+            /** @description load, config, rollback, migration, ... */
+            readonly cause: string;
+            /** @description the release made for it; null: not loaded then */
+            readonly generation: number | null;
+            readonly config_version: number;
+            /** @description its release failed, and the one before came back */
+            readonly undone: boolean;
+            readonly current: boolean;
+            /** @description JSON Pointers */
+            readonly changed: readonly string[];
+            /** @description secrets are masked */
+            readonly config: unknown;
         };
     };
     responses: never;
@@ -1877,6 +2915,134 @@ export interface operations {
             };
         };
     };
+    readonly nodes_list: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description A page number within the paginated result set. */
+                readonly page?: number;
+                /** @description Number of results to return per page. */
+                readonly page_size?: number;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["PaginatedNodeStatusList"];
+                };
+            };
+            /** @description unauthenticated */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly nodes_retrieve: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly node: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["NodeStatus"];
+                };
+            };
+            /** @description unauthenticated */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description node_not_found */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly nodes_destroy: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly node: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description No response body */
+            readonly 204: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description unauthenticated */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description forbidden, csrf_failed */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description node_not_found */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description invalid */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     readonly plugins_list: {
         readonly parameters: {
             readonly query?: {
@@ -1992,8 +3158,16 @@ export interface operations {
     };
     readonly plugins_events_retrieve: {
         readonly parameters: {
-            readonly query?: never;
+            readonly query?: {
+                /** @description one event's name, or several with commas; <plugin>:* is all its own */
+                readonly event?: string;
+                /** @description the same, for who cannot send the header */
+                readonly last_event_id?: number;
+                /** @description one plugin's id, or several with commas */
+                readonly plugin?: string;
+            };
             readonly header?: {
+                /** @description resume after this event */
                 readonly "Last-Event-ID"?: number;
             };
             readonly path?: never;
@@ -2011,6 +3185,15 @@ export interface operations {
             };
             /** @description unauthenticated */
             readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description invalid */
+            readonly 422: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
@@ -2159,6 +3342,100 @@ export interface operations {
             };
         };
     };
+    readonly plugins_install_create: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "multipart/form-data": components["schemas"]["InstallRequest"];
+            };
+        };
+        readonly responses: {
+            readonly 201: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Install"];
+                };
+            };
+            readonly 202: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Install"];
+                };
+            };
+            /** @description unauthenticated */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description forbidden, csrf_failed */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description permission_required, dependency_missing, dependency_incompatible, dependency_cycle, dependency_failed, dependency_self, dependency_disabled, version_incompatible, folder_missing, manifest_invalid */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description package_too_large */
+            readonly 413: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description package_invalid, invalid */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description initialize_raised, initialize_returned_false, initialize_timeout, import_failed, no_class, several_classes, process_died, environment_install_failed */
+            readonly 502: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description disk_full */
+            readonly 507: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     readonly plugins_load_create: {
         readonly parameters: {
             readonly query?: never;
@@ -2177,7 +3454,7 @@ export interface operations {
                     readonly [name: string]: unknown;
                 };
                 content: {
-                    readonly "application/json": components["schemas"]["Plugin"];
+                    readonly "application/json": components["schemas"]["Loaded"];
                 };
             };
             readonly 202: {
@@ -2185,7 +3462,7 @@ export interface operations {
                     readonly [name: string]: unknown;
                 };
                 content: {
-                    readonly "application/json": components["schemas"]["Plugin"];
+                    readonly "application/json": components["schemas"]["Loaded"];
                 };
             };
             /** @description unauthenticated */
@@ -2215,7 +3492,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description permission_required, dependency_missing, dependency_incompatible, dependency_cycle, dependency_failed, version_incompatible, folder_missing, manifest_invalid */
+            /** @description permission_required, dependency_missing, dependency_incompatible, dependency_cycle, dependency_failed, dependency_self, dependency_disabled, version_incompatible, folder_missing, manifest_invalid */
             readonly 409: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -2235,6 +3512,43 @@ export interface operations {
             };
             /** @description initialize_raised, initialize_returned_false, initialize_timeout, import_failed, no_class, several_classes, process_died, environment_install_failed */
             readonly 502: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly plugins_removed_retrieve: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["PaginatedRemovedList"];
+                };
+            };
+            /** @description unauthenticated */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description forbidden, csrf_failed */
+            readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
@@ -2337,6 +3651,72 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description disk_full */
+            readonly 507: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly plugins_cancel_create: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly plugin_id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Plugin"];
+                };
+            };
+            /** @description unauthenticated */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description forbidden, csrf_failed */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description plugin_not_found */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description nothing_to_cancel */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
         };
     };
     readonly plugins_config_update: {
@@ -2397,7 +3777,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description permission_required, dependency_missing, dependency_incompatible, dependency_cycle, dependency_failed, version_incompatible, folder_missing, manifest_invalid */
+            /** @description permission_required, dependency_missing, dependency_incompatible, dependency_cycle, dependency_failed, dependency_self, dependency_disabled, version_incompatible, folder_missing, manifest_invalid */
             readonly 409: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -2415,7 +3795,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description initialize_raised, initialize_returned_false, initialize_timeout, import_failed, no_class, several_classes, process_died, environment_install_failed */
+            /** @description config_migration_failed, initialize_raised, initialize_returned_false, initialize_timeout, import_failed, no_class, several_classes, process_died, environment_install_failed */
             readonly 502: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -2484,7 +3864,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description permission_required, dependency_missing, dependency_incompatible, dependency_cycle, dependency_failed, version_incompatible, folder_missing, manifest_invalid */
+            /** @description permission_required, dependency_missing, dependency_incompatible, dependency_cycle, dependency_failed, dependency_self, dependency_disabled, version_incompatible, folder_missing, manifest_invalid */
             readonly 409: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -2502,8 +3882,372 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description initialize_raised, initialize_returned_false, initialize_timeout, import_failed, no_class, several_classes, process_died, environment_install_failed */
+            /** @description config_migration_failed, initialize_raised, initialize_returned_false, initialize_timeout, import_failed, no_class, several_classes, process_died, environment_install_failed */
             readonly 502: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly plugins_config_compare_retrieve: {
+        readonly parameters: {
+            readonly query: {
+                readonly from: number;
+                /** @description by default what is stored now */
+                readonly to?: number;
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly plugin_id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Comparison"];
+                };
+            };
+            /** @description unauthenticated */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description forbidden, csrf_failed */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description plugin_not_found, revision_not_found */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description invalid */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly plugins_config_history_list: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly plugin_id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["PaginatedRevisionList"];
+                };
+            };
+            /** @description unauthenticated */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description forbidden, csrf_failed */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description plugin_not_found */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly plugins_config_history_retrieve: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly number: number;
+                readonly plugin_id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["WholeRevision"];
+                };
+            };
+            /** @description unauthenticated */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description forbidden, csrf_failed */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description plugin_not_found, revision_not_found */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly plugins_config_rollback_create: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly plugin_id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["RestoreRequest"];
+            };
+        };
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Plugin"];
+                };
+            };
+            readonly 202: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Plugin"];
+                };
+            };
+            /** @description unauthenticated */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description forbidden, csrf_failed */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description revision_not_found, plugin_not_found */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description permission_required, dependency_missing, dependency_incompatible, dependency_cycle, dependency_failed, dependency_self, dependency_disabled, version_incompatible, folder_missing, manifest_invalid */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description config_invalid, invalid */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description config_migration_failed, initialize_raised, initialize_returned_false, initialize_timeout, import_failed, no_class, several_classes, process_died, environment_install_failed */
+            readonly 502: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly plugins_history: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description one event's name, or several with commas; <plugin>:* is all its own */
+                readonly event?: string;
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly plugin_id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["PaginatedEventList"];
+                };
+            };
+            /** @description unauthenticated */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description plugin_not_found */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description invalid */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly plugins_plan_retrieve: {
+        readonly parameters: {
+            readonly query?: {
+                /**
+                 * @description * `load` - load
+                 *     * `reload` - reload
+                 *     * `unload` - unload
+                 */
+                readonly action?: "load" | "reload" | "unload";
+                /** @description of an unload */
+                readonly cascade?: boolean;
+                /** @description of a load: exactly this version */
+                readonly digest?: string;
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly plugin_id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Plan"];
+                };
+            };
+            /** @description unauthenticated */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description forbidden, csrf_failed */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description plugin_not_found */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description invalid */
+            readonly 422: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
@@ -2523,6 +4267,159 @@ export interface operations {
             readonly cookie?: never;
         };
         readonly requestBody?: never;
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Swapped"];
+                };
+            };
+            readonly 202: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Swapped"];
+                };
+            };
+            /** @description unauthenticated */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description forbidden, csrf_failed */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description plugin_not_found */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description not_loaded, permission_required, dependency_missing, dependency_incompatible, dependency_cycle, dependency_failed, dependency_self, dependency_disabled, version_incompatible, folder_missing, manifest_invalid */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description config_invalid */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description initialize_raised, initialize_returned_false, initialize_timeout, import_failed, no_class, several_classes, process_died, environment_install_failed */
+            readonly 502: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly plugins_restore_create: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly plugin_id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Plugin"];
+                };
+            };
+            /** @description unauthenticated */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description forbidden, csrf_failed */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description plugin_not_found */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description not_removed, folder_taken */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description disk_full */
+            readonly 507: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly plugins_rollback_create: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly plugin_id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["RollbackRequest"];
+            };
+        };
         readonly responses: {
             readonly 200: {
                 headers: {
@@ -2558,7 +4455,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description plugin_not_found */
+            /** @description plugin_not_found, version_not_found */
             readonly 404: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -2567,7 +4464,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description not_loaded, permission_required, dependency_missing, dependency_incompatible, dependency_cycle, dependency_failed, version_incompatible, folder_missing, manifest_invalid */
+            /** @description nothing_to_roll_back, not_loaded, permission_required, dependency_missing, dependency_incompatible, dependency_cycle, dependency_failed, dependency_self, dependency_disabled, version_incompatible, folder_missing, manifest_invalid */
             readonly 409: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -2576,7 +4473,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description config_invalid */
+            /** @description invalid, config_invalid */
             readonly 422: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -2585,7 +4482,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description initialize_raised, initialize_returned_false, initialize_timeout, import_failed, no_class, several_classes, process_died, environment_install_failed */
+            /** @description digest_missing, initialize_raised, initialize_returned_false, initialize_timeout, import_failed, no_class, several_classes, process_died, environment_install_failed */
             readonly 502: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -2665,6 +4562,577 @@ export interface operations {
             };
             /** @description invalid */
             readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly plugins_versions_retrieve: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly plugin_id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Versions"];
+                };
+            };
+            /** @description unauthenticated */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description forbidden, csrf_failed */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description plugin_not_found */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly webhooks_list: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description A page number within the paginated result set. */
+                readonly page?: number;
+                /** @description Number of results to return per page. */
+                readonly page_size?: number;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["PaginatedWebhookList"];
+                };
+            };
+            /** @description unauthenticated */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description forbidden, csrf_failed */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly webhooks_create: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["NewWebhookRequest"];
+            };
+        };
+        readonly responses: {
+            readonly 201: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["NewWebhook"];
+                };
+            };
+            /** @description unauthenticated */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description forbidden, csrf_failed */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description invalid, address_refused */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly webhooks_retrieve: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Webhook"];
+                };
+            };
+            /** @description unauthenticated */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description forbidden, csrf_failed */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description webhook_not_found */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly webhooks_destroy: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description No response body */
+            readonly 204: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description unauthenticated */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description forbidden, csrf_failed */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description webhook_not_found */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly webhooks_partial_update: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["PatchedWebhookRequest"];
+            };
+        };
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Webhook"];
+                };
+            };
+            /** @description unauthenticated */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description forbidden, csrf_failed */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description webhook_not_found */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description invalid, address_refused */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly webhooks_deliveries_list: {
+        readonly parameters: {
+            readonly query?: {
+                readonly status?: "delivered" | "failed" | "waiting";
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["PaginatedDeliveryList"];
+                };
+            };
+            /** @description unauthenticated */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description forbidden, csrf_failed */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description webhook_not_found */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description invalid */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly webhooks_delivery_retrieve: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly delivery_id: string;
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["DeliveryDetail"];
+                };
+            };
+            /** @description unauthenticated */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description forbidden, csrf_failed */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description delivery_not_found, webhook_not_found */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly webhooks_deliveries_redeliver_create: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly delivery_id: string;
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["DeliveryDetail"];
+                };
+            };
+            /** @description unauthenticated */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description forbidden, csrf_failed */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description delivery_not_found, webhook_not_found */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description superseded */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly webhooks_rotate_secret_create: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["SecretRequest"];
+            };
+        };
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Secret"];
+                };
+            };
+            /** @description unauthenticated */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description forbidden, csrf_failed */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description webhook_not_found */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description invalid */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly webhooks_test_create: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["DeliveryDetail"];
+                };
+            };
+            /** @description unauthenticated */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description forbidden, csrf_failed */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description webhook_not_found */
+            readonly 404: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
