@@ -196,6 +196,13 @@ class LinksSerializer(serializers.Serializer):
     self = serializers.CharField()
 
 
+class TrialSerializer(serializers.Serializer):
+    """A generation on trial: if it fails before then, the one before it comes back by itself."""
+
+    generation = serializers.IntegerField()
+    until = serializers.DateTimeField()
+
+
 class PluginSerializer(serializers.Serializer):
     """A plugin. `config` and `config_schema` are for operators only; secrets are masked."""
 
@@ -225,6 +232,8 @@ class PluginSerializer(serializers.Serializer):
     ui = UISerializer(allow_null=True)
     environment = EnvironmentSerializer(allow_null=True)
     change = ChangeSerializer(allow_null=True)
+    soak = TrialSerializer(allow_null=True)
+    message = serializers.CharField(allow_blank=True, help_text="why it takes long, while it does")
     links = LinksSerializer()
 
 

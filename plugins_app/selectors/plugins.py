@@ -18,7 +18,7 @@ from plugins_app.services.nodes import nodes_away
 from plugins_app.services.permissions import permissions_asked, permissions_missing
 
 from .needs import Needs
-from .progress import change_under_way, environment_of, failed_packages
+from .progress import change_under_way, environment_of, failed_packages, trial_of
 
 __all__ = ["Catalogue", "plugin_release", "plugin_rows"]
 
@@ -82,6 +82,8 @@ class Catalogue:
             "ui": _ui(plugin, metadata),
             "environment": environment_of(plugin),
             "change": change_under_way(plugin, here),
+            "soak": trial_of(plugin, here),
+            "message": here.message if here else "",
             "links": {"self": f"/api/plugins/{plugin.id}"},
         }
         return card | (_config(plugin) if operator else {})

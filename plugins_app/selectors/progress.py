@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from plugins_app.models import Plugin, PluginEnvironment, PluginInstance, PluginRelease
 from plugins_app.services.environments import environment_key, environment_problem, environment_row
+from plugins_app.services.trials import trial_seconds
 
-__all__ = ["change_under_way", "environment_of", "failed_packages"]
+__all__ = ["change_under_way", "environment_of", "failed_packages", "trial_of"]
 
 
 def change_under_way(plugin: Plugin, here: PluginInstance | None) -> dict[str, Any] | None:
@@ -22,6 +24,19 @@ def change_under_way(plugin: Plugin, here: PluginInstance | None) -> dict[str, A
         "at": release.created_at,
         "state": "installing" if plugin.waiting else "starting",
     }
+
+
+def trial_of(plugin: Plugin, here: PluginInstance | None) -> dict[str, Any] | None:
+    """Until when what serves here is on trial: if it fails before then, the generation before it comes back."""
+    release = plugin.desired
+    if release is None or here is None or here.generation != release.generation or here.started_at is None:
+        return None
+    if release.committed_at is not None or (here.committed or 0) >= release.generation:
+        return None
+    seconds = trial_seconds(release.version.metadata)
+    if seconds <= 0:
+        return None
+    return {"generation": release.generation, "until": here.started_at + timedelta(seconds=seconds)}
 
 
 def environment_of(plugin: Plugin) -> dict[str, Any] | None:

@@ -26,6 +26,7 @@ from .events import event_record
 from .preparing import node_prepare
 from .queue import enqueue
 from .resolving import ReleaseConfigs
+from .trials import trial_seconds
 
 __all__ = ["DatabaseStore", "host_paths"]
 
@@ -163,11 +164,6 @@ def _is_the_same(one: Wanted, other: Wanted) -> bool:
     return (one.digest, one.config, one.granted) == (other.digest, other.config, other.granted)
 
 
-def _soak(metadata: Mapping[str, Any]) -> float:
-    limit = (metadata.get("limits") or {}).get("soak_s")
-    return float(settings.ENVIRONMENT.soak_seconds if limit is None else limit)
-
-
 def _wanted(plugin: Plugin, release: PluginRelease, configs: ReleaseConfigs) -> Wanted:
     version = release.version
     config, problem = configs.plain(release)
@@ -183,7 +179,7 @@ def _wanted(plugin: Plugin, release: PluginRelease, configs: ReleaseConfigs) -> 
         granted=tuple(release.granted),
         environment=environment_key(version.metadata),
         dependencies=tuple(needed),
-        soak=_soak(version.metadata),
+        soak=trial_seconds(version.metadata),
         problem=problem,
     )
 
