@@ -165,6 +165,10 @@ class Studio:
             self._keys[role] = made.split()[-1]
         return self._keys[role]
 
+    def share_keys(self, other: "Studio") -> None:
+        """Use the keys of another studio with the same database."""
+        self._keys = other._keys
+
     def manage(self, *arguments: str) -> str:
         """Run a management command in the studio's environment and return what it printed."""
         done = subprocess.run(

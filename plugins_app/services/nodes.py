@@ -89,6 +89,6 @@ def nodes_expire(*, wait: Callable[[float], object] = time.sleep) -> list[str]:
 
 
 def _expired() -> dict[str, datetime]:
-    limit = timedelta(seconds=settings.STUDIO_NODE_EXPIRY)
+    limit = max(timedelta(seconds=settings.STUDIO_NODE_EXPIRY), _AWAY_AFTER)
     expired = [node for node, age in node_ages().items() if abs(age) > limit and node != settings.STUDIO_NODE]
     return dict(NodeStatus.objects.filter(node__in=expired).values_list("node", "heartbeat_at"))
