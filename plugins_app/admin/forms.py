@@ -97,5 +97,5 @@ class PluginForm(forms.ModelForm):
             e for e in error.errors if e["pointer"].split("/")[1:2] and e["pointer"].split("/")[1] not in drawn
         ]
         words = "; ".join(f"{each['pointer']}: {each['message']}" for each in elsewhere)
-        message = f"Please correct the fields below. {words}" if found else error.detail
-        return JSONSchemaValidationError(message.strip(), error_map=found)
+        # The page says already that there is an error below; beside its field is what it is.
+        return JSONSchemaValidationError(words if found else error.detail, error_map=found)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.utils.decorators import method_decorator
 from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 from django.views.decorators.csrf import csrf_protect
 
 from plugins_app.models import Plugin
@@ -18,32 +18,35 @@ from plugins_app.selectors.plugins import Catalogue, plugin_rows
 from plugins_app.services import configuration
 from plugins_app.services import plugins as service
 from plugins_app.services.discovery import plugins_discover
-from plugins_app.services.errors import StudioError
 
 from .forms import PluginForm
+from .history import HistoryPages
+from .packages import PackagePages
+from .showing import badge, error_box, table, text_lines, under_way
+from .verbs import Verbs, tell
 
 __all__ = ["PluginAdmin"]
 
 _OPERATE = "plugins_app.operate"
-_DONE = {"load": "is loaded", "unload": "is unloaded", "reload": "was reloaded"}
 
 
 @admin.register(Plugin)
-class PluginAdmin(admin.ModelAdmin):
+class PluginAdmin(Verbs, PackagePages, HistoryPages, admin.ModelAdmin):
     """No row is written here: load, unload, reload, configure and grant are services."""
 
     form = PluginForm
     list_display = ("title", "state", "kind", "version_text", "nodes", "calls", "trouble")
     list_display_links = ("title",)
     search_fields = ("id",)
-    actions = ("load_selected", "unload_selected", "reload_selected")
-    readonly_fields = ("state", "about", "error", "permissions", "where")
+    actions = ("load_selected", "unload_selected", "reload_selected", "rollback_selected")
+    readonly_fields = ("state", "about", "now", "error", "permissions", "where", "needs", "needed_by")
     ordering = ("id",)
 
     class Media:
         css: ClassVar = {"all": ("plugins_app/admin.css",)}
+        js: ClassVar = ("plugins_app/admin.js",)
 
-    # what is shown
+    # the list
 
     @admin.display(description="plugin", ordering="id")
     def title(self, plugin: Any) -> SafeString:
@@ -51,7 +54,7 @@ class PluginAdmin(admin.ModelAdmin):
 
     @admin.display(description="state")
     def state(self, plugin: Any) -> SafeString:
-        return _badge(plugin.card["state"])
+        return badge(plugin.card["state"])
 
     @admin.display(description="type")
     def kind(self, plugin: Any) -> str:
@@ -64,8 +67,8 @@ class PluginAdmin(admin.ModelAdmin):
 
     @admin.display(description="nodes")
     def nodes(self, plugin: Any) -> SafeString | str:
-        shown = ((node["node"], node["generation"] or "–") for node in plugin.card["nodes"])
-        return format_html_join(", ", "{} <small>#{}</small>", shown) or "–"
+        shown = ((_node_name(node), f"#{node['generation']}") for node in plugin.card["nodes"] if node["generation"])
+        return format_html_join(", ", "{} <small>{}</small>", shown) or "–"
 
     @admin.display(description="calls")
     def calls(self, plugin: Any) -> str:
@@ -79,29 +82,22 @@ class PluginAdmin(admin.ModelAdmin):
             return "–"
         return format_html('<span class="plugin-trouble" title="{}">{}</span>', error["detail"], error["title"])
 
+    # the page of one
+
     @admin.display(description="about")
     def about(self, plugin: Any) -> SafeString:
         card = plugin.card
-        facts = " · ".join(
-            str(fact) for fact in (card["type"], card["version"], card["author"], card["license"]) if fact
-        )
-        return format_html("{}<br><small>{}</small>", card["description"] or "–", facts)
+        facts = (card["id"], card["type"], card["version"], card["author"], card["license"])
+        words = " · ".join(str(fact) for fact in facts if fact)
+        return format_html("{}<br><small>{}</small>", card["description"] or "–", words)
+
+    @admin.display(description="now")
+    def now(self, plugin: Any) -> SafeString | str:
+        return under_way(plugin.card)
 
     @admin.display(description="last error")
     def error(self, plugin: Any) -> SafeString | str:
-        error = plugin.card["last_error"]
-        if not error:
-            return "none"
-        traceback = error.get("traceback")
-        details = format_html("<details><summary>Traceback</summary><pre>{}</pre></details>", traceback)
-        return format_html(
-            '<div class="plugin-error"><strong>{}</strong> <code>{}</code><p>{}</p>{}{}</div>',
-            error["title"],
-            error["code"],
-            error["detail"],
-            format_html("<p><em>{}</em></p>", error["hint"]) if error["hint"] else "",
-            details if traceback else "",
-        )
+        return error_box(plugin.card["last_error"])
 
     @admin.display(description="permissions")
     def permissions(self, plugin: Any) -> str:
@@ -109,17 +105,50 @@ class PluginAdmin(admin.ModelAdmin):
 
     @admin.display(description="serving")
     def where(self, plugin: Any) -> SafeString | str:
+        nodes = plugin.card["nodes"]
         rows = (
-            (node["node"], _badge(node["state"]), node["generation"] or "–", node["pid"] or "–", node["restarts"])
-            for node in plugin.card["nodes"]
+            (
+                _node_name(node),
+                text_lines([badge(node["state"]), node["message"]] if node["message"] else [badge(node["state"])]),
+                node["generation"] or "–",
+                node["pid"] or "–",
+                node["restarts"],
+            )
+            for node in nodes
         )
-        body = format_html_join("", "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>", rows)
-        head = "<tr><th>node</th><th>state</th><th>generation</th><th>process</th><th>restarts</th></tr>"
-        return format_html('<table class="plugin-nodes">{}{}</table>', mark_safe(head), body) if body else "nowhere"
+        return table(("node", "state", "generation", "process", "restarts"), rows) if nodes else "nowhere"
+
+    @admin.display(description="depends on")
+    def needs(self, plugin: Any) -> SafeString:
+        rows = (
+            (
+                need["id"],
+                f"{need['range'] or 'any'}{' (optional)' if need['optional'] else ''}",
+                need["version"] or "–",
+                badge("fits" if need["satisfied"] else ("left out" if need["optional"] else "missing")),
+            )
+            for need in plugin.card["dependencies"]
+        )
+        return table(("plugin", "range", "version", ""), rows)
+
+    @admin.display(description="needed by")
+    def needed_by(self, plugin: Any) -> SafeString:
+        rows = ((each["id"], each["version"], each["range"] or "any") for each in plugin.card["required_by"])
+        return table(("plugin", "version", "asks for"), rows)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        card = obj.card if obj else {}
         form = PluginForm(instance=obj) if obj else None
-        sections: list[Any] = [(None, {"fields": ("state", "about", "error", "where")})]
+        shown = {
+            "now": under_way(card) if card else "",
+            "error": card.get("last_error"),
+            "needs": card.get("dependencies"),
+            "needed_by": card.get("required_by"),
+        }
+        facts = [
+            name for name in ("state", "now", "about", "error", "where", "needs", "needed_by") if shown.get(name, 1)
+        ]
+        sections: list[Any] = [(None, {"fields": facts})]
         if form and "config" in form.fields:
             sections.append(("Configuration", {"fields": ("config",), "classes": ("plugin-config",)}))
         permissions = ("granted",) if form and "granted" in form.fields else ("permissions",)
@@ -136,6 +165,7 @@ class PluginAdmin(admin.ModelAdmin):
         catalogue = Catalogue()
         for plugin in changelist.result_list:
             plugin.card = catalogue.card(catalogue.plugins[plugin.id], operator=True)
+        changelist.title = "Plugins"
         return changelist
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
@@ -145,6 +175,9 @@ class PluginAdmin(admin.ModelAdmin):
         if plugin is not None:
             plugin.card = catalogue.card(plugin, operator=True)
         return plugin
+
+    def get_urls(self) -> Any:
+        return [*self.package_urls(), *self.history_urls(), *self.verb_urls(), *super().get_urls()]
 
     # who may
 
@@ -165,42 +198,9 @@ class PluginAdmin(admin.ModelAdmin):
 
     # what it does
 
-    @admin.action(description="Load", permissions=["change"])
-    def load_selected(self, request: HttpRequest, queryset: QuerySet[Plugin]) -> None:
-        self._each(request, queryset, "load")
-
-    @admin.action(description="Unload", permissions=["change"])
-    def unload_selected(self, request: HttpRequest, queryset: QuerySet[Plugin]) -> None:
-        self._each(request, queryset, "unload")
-
-    @admin.action(description="Reload", permissions=["change"])
-    def reload_selected(self, request: HttpRequest, queryset: QuerySet[Plugin]) -> None:
-        self._each(request, queryset, "reload")
-
-    def _each(self, request: HttpRequest, queryset: QuerySet[Plugin], verb: str) -> None:
-        for plugin_id in queryset.values_list("id", flat=True):
-            self._do(request, plugin_id, verb)
-
-    def _do(self, request: HttpRequest, plugin_id: str, verb: str) -> None:
-        """Load, unload or reload one plugin, and say in words what became of it."""
-        changes: dict[str, Any] = {
-            "load": service.plugin_load,
-            "unload": service.plugin_unload,
-            "reload": service.plugin_reload,
-        }
-        self._tell(request, plugin_id, _DONE[verb], lambda: changes[verb](plugin_id=plugin_id, user=request.user))
-
-    def _tell(self, request: HttpRequest, plugin_id: str, done: str, change: Any) -> None:
-        try:
-            result = change()
-        except StudioError as error:
-            words = f"“{plugin_id}”: {error.title}. {error.detail} {error.hint}".strip()
-            messages.error(request, words)
-            return
-        if result.settled:
-            messages.success(request, f"“{plugin_id}” {done}.")
-        else:
-            messages.warning(request, f"“{plugin_id}”: the change is under way; its state tells when it is done.")
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        may_change = self.has_change_permission(request)
+        return super().changelist_view(request, {**(extra_context or {}), "may_change": may_change})
 
     @method_decorator(csrf_protect)
     def changeform_view(
@@ -213,13 +213,24 @@ class PluginAdmin(admin.ModelAdmin):
         # Not Django's own, which wraps everything in a transaction: a change must be committed to be carried out.
         return self._changeform_view(request, object_id, form_url, extra_context)  # type: ignore[attr-defined]
 
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        fields = context["adminform"].form.fields
+        name = context["original"].card["name"] if context.get("original") else None
+        context |= {
+            "may_change": self.has_change_permission(request),
+            "has_settings": bool({"config", "granted"} & set(fields)),
+            "title": name or context["title"],
+            "subtitle": None,
+        }
+        return super().render_change_form(request, context, *args, **kwargs)
+
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Grant, then configure; each is its own change with its own outcome."""
         if "granted" in form.changed_data:
             service.plugin_permissions_grant(plugin_id=obj.id, granted=form.cleaned_data["granted"], user=request.user)
         config = form.cleaned_data.get("config", form.before)
         if config != form.before:  # not `changed_data`: the page sends empty fields along that were never set
-            self._tell(
+            tell(
                 request,
                 obj.id,
                 "is configured",
@@ -227,11 +238,15 @@ class PluginAdmin(admin.ModelAdmin):
             )
 
     def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
-        for verb in _DONE:
+        for verb in ("load", "reload", "rollback"):
             if f"_{verb}" in request.POST:
-                self._do(request, obj.pk, verb)
+                self.carry_out(request, obj.pk, verb)
+        if "_cancel" in request.POST:
+            self.cancel(request, obj.pk)
+        if "_unload" in request.POST:
+            return self.unload_or_ask(request, obj.pk)
         return HttpResponseRedirect(request.path)
 
 
-def _badge(state: str) -> SafeString:
-    return format_html('<span class="plugin-state plugin-state-{}">{}</span>', state, state)
+def _node_name(node: dict[str, Any]) -> SafeString | str:
+    return format_html("{} {}", node["node"], badge("away")) if node["away"] else node["node"]

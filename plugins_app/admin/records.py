@@ -9,6 +9,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 
 from plugins_app.models import (
     Execution,
@@ -18,7 +19,10 @@ from plugins_app.models import (
     PluginRelease,
     PluginVersion,
 )
+from plugins_app.selectors.nodes import node_card
 from plugins_app.services import secrets
+
+from .showing import badge, error_box, megabytes, moment, progress, table
 
 __all__ = [
     "ExecutionAdmin",
@@ -42,6 +46,13 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 
     class Media:
         css: ClassVar = {"all": ("plugins_app/admin.css",)}
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        changelist = super().get_changelist_instance(request)
+        changelist.title = capfirst(str(self.opts.verbose_name_plural))
+        for spec in changelist.filter_specs:
+            spec.template = "admin/plugins_app/filter.html"  # above the list: beside it, Django's clip the columns
+        return changelist
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -72,7 +83,7 @@ class ExecutionAdmin(ReadOnlyAdmin):
 
     @admin.display(description="status", ordering="status")
     def badge(self, row: Execution) -> SafeString:
-        return format_html('<span class="plugin-state plugin-state-{}">{}</span>', row.status, row.status)
+        return badge(row.status)
 
     @admin.display
     def arguments(self, row: Execution) -> SafeString:
@@ -89,25 +100,80 @@ class ExecutionAdmin(ReadOnlyAdmin):
 
 @admin.register(LifecycleEvent)
 class LifecycleEventAdmin(ReadOnlyAdmin):
-    list_display = ("id", "at", "event", "plugin_id", "node", "summary")
+    list_display = ("id", "moment", "event", "plugin_id", "node", "summary")
     list_filter = ("event", "plugin_id", "node")
-    fields = ("id", "at", "event", "plugin_id", "node", "facts")
+    fields = ("id", "moment", "event", "plugin_id", "node", "facts")
+
+    @admin.display(description="at", ordering="at")
+    def moment(self, row: LifecycleEvent) -> SafeString | str:
+        return moment(row.at)
 
     @admin.display
-    def summary(self, row: LifecycleEvent) -> str:
-        return ", ".join(f"{key} {str(value)[:40]}" for key, value in row.data.items() if value is not None)[:160]
+    def summary(self, row: LifecycleEvent) -> SafeString:
+        words = (f"{key} {_short(key, value)}" for key, value in row.data.items() if value not in (None, "", [], {}))
+        return format_html('<span class="plugin-summary">{}</span>', ", ".join(words)[:200])
 
     @admin.display(description="data")
     def facts(self, row: LifecycleEvent) -> SafeString:
         return _pretty(row.data)
 
 
+def _short(key: str, value: Any) -> str:
+    """A value in a list: a digest by its beginning, an error by its code, names in a row."""
+    if isinstance(value, dict):
+        return str(value.get("code") or ", ".join(value))[:60]
+    if isinstance(value, list):
+        return " ".join(str(each) for each in value)[:60]
+    return str(value)[: 10 if "digest" in key else 60]
+
+
 @admin.register(PluginRelease)
 class PluginReleaseAdmin(ReadOnlyAdmin):
-    list_display = ("plugin", "generation", "version", "cause", "created_by", "created_at")
+    list_display = ("plugin", "number", "version_text", "asked", "moment", "outcome")
     list_filter = ("plugin", "cause")
+    ordering = ("-created_at", "-id")
     list_select_related = ("plugin", "version", "created_by")
-    fields = ("plugin", "generation", "version", "cause", "created_by", "created_at", "granted", "configuration")
+    fields = (
+        *("plugin", "generation", "version", "cause", "created_by", "moment", "outcome", "trouble"),
+        *("explained", "granted", "configuration"),
+    )
+
+    @admin.display(description="generation", ordering="generation")
+    def number(self, row: PluginRelease) -> str:
+        return f"#{row.generation}"
+
+    @admin.display(description="version")
+    def version_text(self, row: PluginRelease) -> SafeString:
+        version = row.version
+        return format_html(
+            '{} <small class="plugin-id">{}</small>', version.metadata.get("version", "?"), version.digest[:10]
+        )
+
+    @admin.display(description="asked for")
+    def asked(self, row: PluginRelease) -> str:
+        return f"{row.cause} by {row.created_by.get_username() if row.created_by else 'the studio'}"
+
+    @admin.display(description="at", ordering="created_at")
+    def moment(self, row: PluginRelease) -> SafeString | str:
+        return moment(row.created_at)
+
+    @admin.display(description="what became of it")
+    def outcome(self, row: PluginRelease) -> SafeString | str:
+        if row.failure:
+            return badge("failed")
+        return format_html("passed its trial {}", moment(row.committed_at)) if row.committed_at else "–"
+
+    @admin.display(description="why it was taken back")
+    def trouble(self, row: PluginRelease) -> SafeString | str:
+        return error_box({"title": "It did not stay", "detail": "", "code": "", **row.failure}) if row.failure else "–"
+
+    @admin.display(description="who asked for what")
+    def explained(self, row: PluginRelease) -> SafeString | str:
+        asks = (
+            (each["id"], each["range"] or "any", each["by"] or "the operator", each["chosen"] or "–")
+            for each in row.explanation
+        )
+        return table(("plugin", "range", "asked for by", "chosen"), asks) if row.explanation else "–"
 
     @admin.display
     def configuration(self, row: PluginRelease) -> SafeString:
@@ -116,10 +182,22 @@ class PluginReleaseAdmin(ReadOnlyAdmin):
 
 @admin.register(PluginVersion)
 class PluginVersionAdmin(ReadOnlyAdmin):
-    list_display = ("plugin", "version_text", "digest", "created_at")
-    list_filter = ("plugin",)
+    list_display = ("plugin", "version_text", "short_digest", "source", "megabytes", "found")
+    list_filter = ("plugin", "source")
     list_select_related = ("plugin",)
-    fields = ("plugin", "digest", "created_at", "facts", "defaults")
+    fields = ("plugin", "digest", "source", "megabytes", "found", "facts", "defaults")
+
+    @admin.display(description="digest")
+    def short_digest(self, row: PluginVersion) -> SafeString:
+        return format_html("<code>{}</code>", row.digest[:12])
+
+    @admin.display(description="size")
+    def megabytes(self, row: PluginVersion) -> str:
+        return megabytes(row.size_bytes)
+
+    @admin.display(description="found", ordering="created_at")
+    def found(self, row: PluginVersion) -> SafeString | str:
+        return moment(row.created_at)
 
     @admin.display(description="version")
     def version_text(self, row: PluginVersion) -> str:
@@ -136,8 +214,32 @@ class PluginVersionAdmin(ReadOnlyAdmin):
 
 @admin.register(NodeStatus)
 class NodeStatusAdmin(ReadOnlyAdmin):
-    list_display = ("node", "pid", "started_at", "heartbeat_at")
-    fields = ("node", "pid", "started_at", "heartbeat_at", "protections")
+    list_display = ("node", "status", "plugins", "pid", "started", "heartbeat")
+    fields = ("node", "status", "plugins", "pid", "started", "heartbeat", "expires", "protections")
+
+    @admin.display(description="state")
+    def status(self, row: NodeStatus) -> SafeString:
+        return badge(self._card(row)["state"])
+
+    @admin.display(description="plugins")
+    def plugins(self, row: NodeStatus) -> str:
+        return ", ".join(f"{count} {state}" for state, count in self._card(row)["plugins"].items()) or "none"
+
+    @admin.display(description="started", ordering="started_at")
+    def started(self, row: NodeStatus) -> SafeString | str:
+        return moment(row.started_at)
+
+    @admin.display(description="last heartbeat", ordering="heartbeat_at")
+    def heartbeat(self, row: NodeStatus) -> SafeString | str:
+        return moment(row.heartbeat_at)
+
+    @admin.display(description="forgotten")
+    def expires(self, row: NodeStatus) -> SafeString | str:
+        at = self._card(row)["expires_at"]
+        return format_html("{}, unless it comes back", moment(at)) if at else "never, while it reports"
+
+    def _card(self, row: NodeStatus) -> dict[str, Any]:
+        return node_card(row.node)
 
     @admin.display(description="sandbox")
     def protections(self, row: NodeStatus) -> SafeString:
@@ -146,9 +248,9 @@ class NodeStatusAdmin(ReadOnlyAdmin):
 
 @admin.register(PluginEnvironment)
 class PluginEnvironmentAdmin(ReadOnlyAdmin):
-    list_display = ("short_key", "status", "message", "megabytes", "updated_at")
-    list_filter = ("status",)
-    fields = ("key", "status", "fraction", "message", "error", "megabytes", "wanted", "created_at", "updated_at")
+    list_display = ("short_key", "node", "badge", "progress", "megabytes", "changed")
+    list_filter = ("status", "node")
+    fields = ("key", "node", "badge", "progress", "error", "megabytes", "wanted", "created_at", "changed")
 
     @admin.display(description="key")
     def short_key(self, row: PluginEnvironment) -> str:
@@ -156,7 +258,19 @@ class PluginEnvironmentAdmin(ReadOnlyAdmin):
 
     @admin.display(description="size")
     def megabytes(self, row: PluginEnvironment) -> str:
-        return f"{row.size_bytes / 2**20:.1f} MB" if row.size_bytes is not None else "–"
+        return megabytes(row.size_bytes)
+
+    @admin.display(description="status", ordering="status")
+    def badge(self, row: PluginEnvironment) -> SafeString:
+        return badge(row.status)
+
+    @admin.display(description="progress")
+    def progress(self, row: PluginEnvironment) -> SafeString | str:
+        return progress(row.fraction, row.message) if row.status in ("pending", "installing") else row.message
+
+    @admin.display(description="changed", ordering="updated_at")
+    def changed(self, row: PluginEnvironment) -> SafeString | str:
+        return moment(row.updated_at)
 
     @admin.display(description="requirements")
     def wanted(self, row: PluginEnvironment) -> SafeString:
