@@ -12,7 +12,7 @@ from .changes import Result, User, find_plugin
 from .errors import StudioError
 from .packages import package_fetch
 from .plugins import plugin_load
-from .secrets import reveal
+from .secrets import same
 from .snapshots import snapshot_path
 
 __all__ = ["plugin_rollback", "releases_served", "stored_config_of"]
@@ -86,7 +86,7 @@ def _release(plugin: Plugin, generation: int) -> PluginRelease:
 def releases_served(plugin: Plugin) -> QuerySet[PluginRelease]:
     """The releases that have served for a while and were not taken back, newest first."""
     served = Q(committed_at__isnull=False) | Q(id=plugin.proven_id)
-    return plugin.releases.filter(served, failure=None).select_related("version").order_by("-generation")
+    return plugin.releases.filter(served, failure__isnull=True).select_related("version").order_by("-generation")
 
 
 def _last_that_served(plugin: Plugin) -> PluginRelease:
@@ -95,19 +95,11 @@ def _last_that_served(plugin: Plugin) -> PluginRelease:
         hint = "Load it, or name the version to load."
         raise StudioError("not_loaded", f"{plugin.id} is not loaded.", hint=hint)
     for release in releases_served(plugin).filter(generation__lt=current.generation):
-        if release.version_id != current.version_id or _differs(release, current):
+        if release.version_id != current.version_id or not same(release.config, current.config):
             return release
     detail = f"No earlier release of {plugin.id} has served with other files or another configuration."
     hint = f"GET /api/plugins/{plugin.id}/versions lists what there is."
     raise StudioError("nothing_to_roll_back", detail, hint=hint)
-
-
-def _differs(one: PluginRelease, other: PluginRelease) -> bool:
-    """Whether the configuration is another one. Encrypting twice gives two texts, so plain values decide."""
-    try:
-        return bool(reveal(one.config) != reveal(other.config))
-    except ValueError:
-        return True
 
 
 def stored_config_of(release: PluginRelease) -> tuple[dict[str, Any], int]:
