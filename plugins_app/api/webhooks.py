@@ -31,12 +31,16 @@ _ID = OpenApiParameter("delivery_id", UUID, OpenApiParameter.PATH)
 class WebhookSerializer(serializers.ModelSerializer):
     """A webhook as it is shown: without its secret."""
 
+    events = serializers.ListField(child=serializers.CharField())
+    plugins = serializers.ListField(child=serializers.CharField())
+
     class Meta:
         model = Webhook
         fields: ClassVar = [
             *("id", "name", "url", "events", "plugins", "enabled", "failures"),
             *("disabled_reason", "disabled_at", "last_success_at", "created_at"),
         ]
+        read_only_fields: ClassVar = fields  # so that the document says that each is always there
 
 
 class WebhookRequest(Strict):
@@ -84,6 +88,7 @@ class DeliverySerializer(serializers.ModelSerializer):
     class Meta:
         model = WebhookDelivery
         fields: ClassVar = ["id", "type", "status", "attempts", "next_attempt_at", "created_at", "finished_at"]
+        read_only_fields: ClassVar = fields
 
 
 class DeliveryDetailSerializer(DeliverySerializer):

@@ -1153,28 +1153,28 @@ export interface components {
             /** Format: uuid */
             readonly id: string;
             readonly type: string;
-            readonly status?: components["schemas"]["DeliveryStatusEnum"];
+            readonly status: components["schemas"]["DeliveryStatusEnum"];
             readonly attempts: readonly components["schemas"]["Attempt"][];
             /** Format: date-time */
-            readonly next_attempt_at?: string | null;
+            readonly next_attempt_at: string | null;
             /** Format: date-time */
             readonly created_at: string;
             /** Format: date-time */
-            readonly finished_at?: string | null;
+            readonly finished_at: string | null;
         };
         /** @description A message to one receiver; its id is the `webhook-id`. */
         readonly DeliveryDetail: {
             /** Format: uuid */
             readonly id: string;
             readonly type: string;
-            readonly status?: components["schemas"]["DeliveryStatusEnum"];
+            readonly status: components["schemas"]["DeliveryStatusEnum"];
             readonly attempts: readonly components["schemas"]["Attempt"][];
             /** Format: date-time */
-            readonly next_attempt_at?: string | null;
+            readonly next_attempt_at: string | null;
             /** Format: date-time */
             readonly created_at: string;
             /** Format: date-time */
-            readonly finished_at?: string | null;
+            readonly finished_at: string | null;
             readonly body: string;
         };
         /**
@@ -1379,6 +1379,9 @@ export interface components {
             readonly ui: components["schemas"]["UI"] | null;
             readonly environment: components["schemas"]["Environment"] | null;
             readonly change: components["schemas"]["Change"] | null;
+            readonly soak: components["schemas"]["Trial"] | null;
+            /** @description why it takes long, while it does */
+            readonly message: string;
             readonly links: components["schemas"]["Links"];
             readonly installed: components["schemas"]["Installed"];
         };
@@ -1451,6 +1454,9 @@ export interface components {
             readonly ui: components["schemas"]["UI"] | null;
             readonly environment: components["schemas"]["Environment"] | null;
             readonly change: components["schemas"]["Change"] | null;
+            readonly soak: components["schemas"]["Trial"] | null;
+            /** @description why it takes long, while it does */
+            readonly message: string;
             readonly links: components["schemas"]["Links"];
             readonly changes: readonly components["schemas"]["Effect"][];
         };
@@ -1527,19 +1533,16 @@ export interface components {
             readonly name: string;
             /** Format: uri */
             readonly url: string;
-            readonly events?: unknown;
-            readonly plugins?: unknown;
-            readonly enabled?: boolean;
-            /**
-             * Format: int64
-             * @description failed attempts since the last success
-             */
-            readonly failures?: number;
-            readonly disabled_reason?: string;
+            readonly events: readonly string[];
+            readonly plugins: readonly string[];
+            readonly enabled: boolean;
+            /** @description failed attempts since the last success */
+            readonly failures: number;
+            readonly disabled_reason: string;
             /** Format: date-time */
-            readonly disabled_at?: string | null;
+            readonly disabled_at: string | null;
             /** Format: date-time */
-            readonly last_success_at?: string | null;
+            readonly last_success_at: string | null;
             /** Format: date-time */
             readonly created_at: string;
             /** @description shown this once */
@@ -1814,6 +1817,9 @@ export interface components {
             readonly ui: components["schemas"]["UI"] | null;
             readonly environment: components["schemas"]["Environment"] | null;
             readonly change: components["schemas"]["Change"] | null;
+            readonly soak: components["schemas"]["Trial"] | null;
+            /** @description why it takes long, while it does */
+            readonly message: string;
             readonly links: components["schemas"]["Links"];
         };
         readonly PluginError: {
@@ -1916,6 +1922,9 @@ export interface components {
             readonly ui: components["schemas"]["UI"] | null;
             readonly environment: components["schemas"]["Environment"] | null;
             readonly change: components["schemas"]["Change"] | null;
+            readonly soak: components["schemas"]["Trial"] | null;
+            /** @description why it takes long, while it does */
+            readonly message: string;
             readonly links: components["schemas"]["Links"];
             readonly old: components["schemas"]["Generation"];
             readonly new: components["schemas"]["Generation"];
@@ -2009,6 +2018,9 @@ export interface components {
             readonly ui: components["schemas"]["UI"] | null;
             readonly environment: components["schemas"]["Environment"] | null;
             readonly change: components["schemas"]["Change"] | null;
+            readonly soak: components["schemas"]["Trial"] | null;
+            /** @description why it takes long, while it does */
+            readonly message: string;
             readonly links: components["schemas"]["Links"];
             readonly old: components["schemas"]["Generation"];
             readonly new: components["schemas"]["Generation"];
@@ -2083,6 +2095,12 @@ export interface components {
             readonly action: string | null;
             readonly arguments: unknown;
         };
+        /** @description A generation on trial: if it fails before then, the one before it comes back by itself. */
+        readonly Trial: {
+            readonly generation: number;
+            /** Format: date-time */
+            readonly until: string;
+        };
         /**
          * @description * `provider` - provider
          *     * `tool` - tool
@@ -2135,19 +2153,16 @@ export interface components {
             readonly name: string;
             /** Format: uri */
             readonly url: string;
-            readonly events?: unknown;
-            readonly plugins?: unknown;
-            readonly enabled?: boolean;
-            /**
-             * Format: int64
-             * @description failed attempts since the last success
-             */
-            readonly failures?: number;
-            readonly disabled_reason?: string;
+            readonly events: readonly string[];
+            readonly plugins: readonly string[];
+            readonly enabled: boolean;
+            /** @description failed attempts since the last success */
+            readonly failures: number;
+            readonly disabled_reason: string;
             /** Format: date-time */
-            readonly disabled_at?: string | null;
+            readonly disabled_at: string | null;
             /** Format: date-time */
-            readonly last_success_at?: string | null;
+            readonly last_success_at: string | null;
             /** Format: date-time */
             readonly created_at: string;
         };

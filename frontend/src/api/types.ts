@@ -4,15 +4,7 @@
  */
 import type { ChatEvents, TokenUsage } from "@/plugins/types";
 import type { components } from "./schema";
-import type {
-  ChangeUnderWay,
-  Demand,
-  Dependency,
-  EnvironmentProgress,
-  PlannedChange,
-  Reason,
-  Soak,
-} from "./shapes";
+import type { Reason } from "./shapes";
 
 type Schemas = components["schemas"];
 
@@ -69,45 +61,19 @@ export interface JsonSchema {
 export type PluginUI = Schemas["UI"];
 
 /** A plugin on one node. */
-export type PluginNode = Schemas["Node"] & {
-  readonly away?: boolean;
-  readonly committed?: number | null;
-  readonly message?: string;
+export type PluginNode = Schemas["Node"];
+
+export type Plugin = Omit<Schemas["Plugin"], "config" | "config_schema"> & {
+  /** Only for operators; secrets are masked. */
+  readonly config?: ConfigValues;
+  readonly config_schema?: JsonSchema;
 };
 
-type Retyped = "config" | "config_schema" | "ui" | "nodes" | "dependencies";
-
-export type Plugin = Omit<Schemas["Plugin"], Retyped | keyof UnderWay> &
-  UnderWay & {
-    /** Only for operators; secrets are masked. */
-    readonly config?: ConfigValues;
-    readonly config_schema?: JsonSchema;
-    readonly ui: PluginUI | null;
-    readonly nodes: readonly PluginNode[];
-    readonly dependencies: readonly Dependency[];
-    readonly required_by?: readonly Demand[];
-    readonly config_version?: number;
+/** After a swap: what served before, if anything did, and what does now. */
+export type Reloaded = Plugin &
+  Pick<Schemas["Swapped"], "new" | "changes"> & {
+    readonly old: Partial<Schemas["Generation"]> | null;
   };
-
-/** What goes on with a plugin at this moment. */
-interface UnderWay {
-  readonly environment?: EnvironmentProgress | null;
-  readonly change?: ChangeUnderWay | null;
-  readonly soak?: Soak | null;
-  /** Why it takes long. */
-  readonly message?: string;
-}
-
-interface Generation {
-  readonly generation: number;
-  readonly digest: string;
-}
-
-export type Reloaded = Plugin & {
-  readonly old: Generation | null;
-  readonly new: Generation;
-  readonly changes?: readonly PlannedChange[];
-};
 
 export type Model = Schemas["ChatModel"];
 

@@ -133,7 +133,7 @@ function ReleaseLine({ release, locked, onGo }: LineProps & { release: Release }
           </p>
         )}
       </div>
-      {!serving && committed_at && (
+      {!serving && !failure && (
         <button
           type="button"
           className="button small"
