@@ -7,7 +7,7 @@ import json
 import socket
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,9 @@ from plugins_app.process import spec as messages
 from plugins_app.process.spec import Failure, Migrated, Migration, Report, SandboxSpec, Spec
 
 __all__ = ["InspectionResult", "MigrationError", "inspect_plugin", "migrate_config"]
+
+#: Before the schema is known, any text of config.json from this length on may be a secret.
+_SHORTEST_SECRET = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,8 @@ def inspect_plugin(
     """
     with tempfile.TemporaryDirectory(prefix="studio-inspect-") as work_dir:
         given = _folder_config(snapshot) if config is None else dict(config)
-        spec = _spec(snapshot, folder, work_dir, env_dir, entry=entry, config=given)
+        secrets = [text for text in _texts(given) if len(text) >= _SHORTEST_SECRET]
+        spec = _spec(snapshot, folder, work_dir, env_dir, entry=entry, config=given, secrets=secrets)
         return _result(_ask("inspect", spec, Report, timeout), timeout)
 
 
@@ -91,6 +95,14 @@ def _spec(snapshot: Path, folder: str, work_dir: str, env_dir: Path | None, **mo
         sandbox=SandboxSpec(readable=readable, writable=[work_dir], memory_bytes=1024**3),
         **more,
     )
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping | list):
+        for item in value.values() if isinstance(value, Mapping) else value:
+            yield from _texts(item)
 
 
 def _folder_config(snapshot: Path) -> dict[str, Any]:

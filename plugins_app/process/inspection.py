@@ -32,7 +32,9 @@ def serve(channel: socket.socket) -> None:
     spec: Spec = messages.receive(channel, Spec)
     prepare(spec)
     apply(spec.sandbox)
-    messages.send(channel, Scrubber(spec.secrets).report(_inspect(spec)))
+    report = _inspect(spec)
+    # What is secret in metadata can be told when its schema is known; until then everything may be.
+    messages.send(channel, Scrubber(spec.secrets).report(report) if isinstance(report, Failure) else report)
 
 
 def _inspect(spec: Spec) -> Report:

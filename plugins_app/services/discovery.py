@@ -22,6 +22,7 @@ from django.db import transaction
 
 from plugins_app.client.inspection import inspect_plugin
 from plugins_app.models import Plugin, PluginVersion
+from plugins_app.process.scrubbing import Scrubber
 from plugins_app.sdk import PluginMetadata
 from plugins_app.sdk.config import MASK, is_short_dialect, schema_problem, to_json_schema
 from plugins_app.sdk.manifest import MANIFEST_NAME, ManifestError, read_manifest
@@ -37,6 +38,7 @@ from .folders import fingerprint, walk
 from .forgetting import plugin_forget_rows
 from .nodes import nodes_here
 from .permissions import BUNDLED, permissions_asked
+from .resolving import texts_of
 from .snapshots import Snapshot, snapshot_path, snapshot_show_config, snapshot_take
 
 __all__ = [
@@ -255,7 +257,15 @@ def _facts(one: _Seen, taken: Snapshot) -> _Facts:
     metadata = _checked(_metadata(one, snapshot_path(one.plugin_id, taken.digest), config), one)
     schema = metadata.get("config_schema") or {}
     metadata["config_env"] = sorted(name for name in authors_variables(schema, config) if not studio_owns(name))
-    return _Facts(metadata, secrets.seal(config, schema))
+    sealed = secrets.seal(config, schema)
+    return _Facts(_without_secrets(metadata, sealed), sealed)
+
+
+def _without_secrets(metadata: dict[str, Any], sealed: dict[str, Any]) -> dict[str, Any]:
+    """Everybody may see metadata, and a plugin may write its configuration into it."""
+    scrubber = Scrubber(texts_of(sealed))
+    words = ("name", "author", "description", "tags", "homepage", "repository", "license")
+    return metadata | {key: scrubber.value(metadata[key]) for key in words if key in metadata} if scrubber else metadata
 
 
 def _all_masked(value: Any) -> Any:
