@@ -10,6 +10,7 @@ from .records import (
     PluginReleaseAdmin,
     PluginVersionAdmin,
 )
+from .webhooks import WebhookAdmin, WebhookDeliveryAdmin
 
 __all__ = [
     "ApiKeyAdmin",
@@ -20,4 +21,6 @@ __all__ = [
     "PluginEnvironmentAdmin",
     "PluginReleaseAdmin",
     "PluginVersionAdmin",
+    "WebhookAdmin",
+    "WebhookDeliveryAdmin",
 ]
