@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from plugins_app.models import Plugin, PluginVersion
 
-from .dependencies import as_version, dependencies_of, loaded_versions
+from .dependencies import Dependency, as_version, dependencies_of, fits, loaded_versions
 from .resolution import Candidate, Offer, Reason, candidate_of
 from .snapshots import snapshot_path
 
@@ -58,19 +59,30 @@ def offers_of(plugin_ids: Iterable[str], plugins: Mapping[str, Plugin]) -> dict[
     versions: dict[str, list[PluginVersion]] = {plugin_id: [] for plugin_id in plugin_ids}
     for version in PluginVersion.objects.filter(plugin_id__in=versions).order_by("-created_at", "-id"):
         versions[version.plugin_id].append(version)
-    return {plugin_id: _offer(plugins[plugin_id], found) for plugin_id, found in versions.items()}
+    return {plugin_id: _offer(plugins[plugin_id], found, plugins) for plugin_id, found in versions.items()}
 
 
-def _offer(plugin: Plugin, versions: list[PluginVersion]) -> Offer:
+def _offer(plugin: Plugin, versions: list[PluginVersion], plugins: Mapping[str, Plugin]) -> Offer:
     running = running_version(plugin)
     if running is not None:
-        current = _candidate(plugin, running, running=True)
+        current = _as_it_runs(_candidate(plugin, running, running=True), plugins)
         others = [each for each in _ordered(plugin, versions) if each.digest != running.digest]
         return Offer((current, *(_candidate(plugin, each) for each in others)), current)
     if plugin.is_removed or (plugin.problem is None and (plugin.missing or plugin.version is None)):
         return Offer()
     candidates = tuple(_candidate(plugin, each) for each in _ordered(plugin, versions))
     return Offer(candidates, reason=obstacle(plugin))
+
+
+def _as_it_runs(candidate: Candidate, plugins: Mapping[str, Plugin]) -> Candidate:
+    """What it lacks already stands in nobody else's way."""
+    return replace(candidate, needs=tuple(need for need in candidate.needs if _is_met(need, plugins)))
+
+
+def _is_met(need: Dependency, plugins: Mapping[str, Plugin]) -> bool:
+    other = plugins.get(need.plugin_id)
+    running = running_version(other) if other is not None else None
+    return need.optional if running is None else fits(str(running.metadata.get("version")), need.range)
 
 
 def obstacle(plugin: Plugin) -> Reason | None:

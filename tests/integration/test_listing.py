@@ -13,7 +13,7 @@ Drop = Callable[..., Path]
 KEYS = {
     "id", "name", "version", "author", "description", "type", "tags", "license", "homepage", "repository", "state",
     "nodes", "config", "config_schema", "digest", "generation", "dependencies", "dependents", "permissions",
-    "last_error", "usage", "ui", "links", "environment", "change",
+    "last_error", "usage", "ui", "links", "environment", "change", "config_version", "required_by", "soak", "message",
 }  # fmt: skip
 
 
