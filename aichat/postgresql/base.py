@@ -17,15 +17,16 @@ from psycopg_pool import ConnectionPool
 
 __all__ = ["DatabaseWrapper"]
 
-_PATIENCE = 10.0
-
 
 class DatabaseWrapper(base.DatabaseWrapper):
     """The backend that settings name when `DATABASE_URL` asks for PostgreSQL."""
 
+    #: For how many seconds a server that is away is waited for; whoever has something else to do lowers it.
+    patience = 10.0
+
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         """A connection of the pool that works."""
-        until = time.monotonic() + _PATIENCE
+        until = time.monotonic() + self.patience
         while True:
             try:
                 return self._working_connection(conn_params)

@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import secrets
 import time
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from typing import Any
@@ -18,7 +19,7 @@ from django.utils import timezone
 
 from plugins_app.models import ApiKey
 
-from .connections import DATABASE_AWAY, PATIENCE, patiently
+from .connections import DATABASE_AWAY, impatiently, patiently
 from .errors import StudioError
 
 __all__ = ["KnownKeys", "api_key_create", "api_key_revoke", "known_keys", "user_of_key"]
@@ -68,18 +69,22 @@ def user_of_key(text: str) -> Any | None:
     A database that is being restarted is waited for; a key that was good a moment ago stays so meanwhile.
     """
     digest = _digest(text)
-    user = known_keys().recall(digest, _KNOWN_FOR)
+    user = known_keys().trusted(digest)
     return user if user is not None else _ask(text, digest)
 
 
 def _ask(text: str, digest: str) -> Any | None:
-    spare = known_keys().recall(digest, _KNOWN_WITHOUT_DATABASE)
-    try:
-        user = patiently(lambda: _look_up(text, digest), seconds=PATIENCE if spare is None else 0)
-    except DATABASE_AWAY:
-        if spare is None:
-            raise
-        return spare
+    if known_keys().spare(digest) is None:
+        user = patiently(lambda: _look_up(text, digest))
+    else:
+        try:
+            with impatiently():
+                user = _look_up(text, digest)
+        except DATABASE_AWAY:
+            spare = known_keys().spare(digest, go_on=True)
+            if spare is None:
+                raise
+            return spare
     if user is None:
         known_keys().forget(digest)
     else:
@@ -87,23 +92,40 @@ def _ask(text: str, digest: str) -> Any | None:
     return user
 
 
+@dataclass(slots=True)
+class _Known:
+    user: Any
+    confirmed: float
+    trusted: float
+
+
 class KnownKeys:
     """Whose keys this process has seen, and when. By a clock that nobody can set back: revoked is revoked."""
 
     def __init__(self, size: int = 10_000) -> None:
         self._size = size
-        self._known: dict[str, tuple[float, Any]] = {}
+        self._known: dict[str, _Known] = {}
 
-    def recall(self, digest: str, seconds: float) -> Any | None:
-        """The user, if the database knew the key within the last `seconds`; a copy of one's own."""
-        at, user = self._known.get(digest, (0.0, None))
-        return copy.copy(user) if user is not None and time.monotonic() - at < seconds else None
+    def trusted(self, digest: str) -> Any | None:
+        """The user (a copy of one's own), if the key was good a few seconds ago."""
+        known = self._known.get(digest)
+        return copy.copy(known.user) if known and time.monotonic() - known.trusted < _KNOWN_FOR else None
+
+    def spare(self, digest: str, *, go_on: bool = False) -> Any | None:
+        """The user, if the database knew the key a minute ago. `go_on`: it is away, so do not ask for some seconds."""
+        known = self._known.get(digest)
+        if known is None or time.monotonic() - known.confirmed >= _KNOWN_WITHOUT_DATABASE:
+            return None
+        if go_on:
+            known.trusted = time.monotonic()
+        return copy.copy(known.user)
 
     def remember(self, digest: str, user: Any) -> None:
         """The database has just known the key."""
         if len(self._known) >= self._size:
             self._known.clear()  # far more keys than one process sees; asking again is all it costs
-        self._known[digest] = (time.monotonic(), copy.copy(user))
+        now = time.monotonic()
+        self._known[digest] = _Known(copy.copy(user), now, now)
 
     def forget(self, digest: str) -> None:
         """The key is not good any more."""

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
-__all__ = ["DATABASE_AWAY", "PATIENCE", "patiently", "release_connection", "releasing_connection"]
+__all__ = ["DATABASE_AWAY", "PATIENCE", "impatiently", "patiently", "release_connection", "releasing_connection"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -43,6 +44,18 @@ def releasing_connection(function: Callable[P, T]) -> Callable[P, T]:
             release_connection()
 
     return wrapped
+
+
+@contextmanager
+def impatiently() -> Iterator[None]:
+    """Do not wait for a database that is away: there is something else to do then. (Only PostgreSQL's is ever away.)"""
+    own: Any = connection
+    patience = getattr(own, "patience", 0.0)
+    own.patience = 0.0
+    try:
+        yield
+    finally:
+        own.patience = patience
 
 
 def patiently(work: Callable[[], T], *, seconds: float = PATIENCE) -> T:

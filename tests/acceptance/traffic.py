@@ -12,7 +12,7 @@ import re
 import threading
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -28,6 +28,7 @@ __all__ = ["Figures", "Traffic", "install_ledger"]
 _SETTLE_SECONDS = 90.0
 #: Between two calls of one client that do not wait for their outcome: they must not outrun the workers.
 _PACE = 0.1
+_Kind = Callable[[aiohttp.ClientSession, str], Coroutine[Any, Any, None]]
 
 
 def install_ledger(studio: Studio, directory: Path) -> None:
@@ -102,7 +103,8 @@ class Traffic:
             self._settle(call, execution)
         notes = (self.ledger / "calls").read_text().split()[self._already :]
         noted = Counter(notes)
-        lost = self.lost + [f"{call}: never begun" for call in self.asked if not noted[call]]
+        told = {words.partition(":")[0] for words in self.lost}
+        lost = self.lost + [f"{call}: never begun" for call in self.asked if not noted[call] and call not in told]
         twice = [call for call, times in noted.items() if times > 1]
         figures = Figures(self.done["executed"], self.done["queued"], self.done["streamed"], lost, twice)
         print(figures)
@@ -131,9 +133,9 @@ class Traffic:
             clients = [self._client(kind, http, numbers) for kind, number in kinds for _ in range(number)]
             await asyncio.gather(*clients)
 
-    async def _client(self, kind: Callable[..., Awaitable[None]], http: Any, numbers: itertools.count[int]) -> None:
+    async def _client(self, kind: _Kind, http: aiohttp.ClientSession, numbers: itertools.count[int]) -> None:
         while not self._stop.is_set():
-            call = f"call-{id(self)}-{next(numbers)}"
+            call = f"{kind.__name__}-{id(self)}-{next(numbers)}"
             self.asked.append(call)
             try:
                 await kind(http, call)

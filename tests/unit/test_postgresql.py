@@ -7,7 +7,6 @@ import pytest
 from django.db.backends.postgresql import base
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from aichat.postgresql import base as ours
 from aichat.postgresql.base import DatabaseWrapper
 
 
@@ -70,6 +69,6 @@ def test_a_server_that_is_away_is_waited_for(wrapper: DatabaseWrapper, monkeypat
 
 
 def test_not_for_ever(wrapper: DatabaseWrapper, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ours, "_PATIENCE", 0.0)
+    wrapper.patience = 0.0
     with pytest.raises(psycopg.OperationalError, match="couldn't get a connection"):
         given(Pool(*["none"] * 100), wrapper, monkeypatch)
