@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from plugins_app.sdk.config import MASK, resolve, to_json_schema
+from plugins_app.sdk.references import has_reference
 
 __all__ = ["config_from_form", "coordinates", "form_data", "form_schema"]
 
@@ -48,6 +49,8 @@ def _drawn(field: Any, root: Mapping[str, Any], stored: Any, depth: int) -> dict
         drawn["help_text"] = target["description"]
     if _is_secret(target):
         return _secret(drawn, stored)
+    if has_reference(stored) and kind != "string":
+        return _reference(drawn)
     if kind in _SCALARS:
         return drawn | _choices(target) | _format(target)
     return _object(drawn, target, root, stored, depth) if kind == "object" else _array(drawn, target, root, depth)
@@ -71,8 +74,16 @@ def _is_secret(target: Mapping[str, Any]) -> bool:
 def _secret(drawn: dict[str, Any], stored: Any) -> dict[str, Any]:
     """An empty password input; what is stored never reaches the page."""
     kept = {key: drawn[key] for key in ("title", "help_text", "maxLength") if key in drawn}
-    hint = "set – leave empty to keep it" if stored == MASK else "not set"
+    where = f"set by {stored}" if has_reference(stored) else "set"
+    hint = f"{where} – leave empty to keep it" if stored == MASK or has_reference(stored) else "not set"
     return kept | {"type": "string", "format": "password", "placeholder": hint}
+
+
+def _reference(drawn: dict[str, Any]) -> dict[str, Any]:
+    """A text where a number, a list or an object would be: it names the variable that holds it."""
+    kept = {key: drawn[key] for key in ("title", "help_text") if key in drawn}
+    words = "From the environment. Save it empty to enter a value instead."
+    return kept | {"type": "string", "help_text": f"{kept.get('help_text', '')} {words}".strip()}
 
 
 def _choices(target: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,8 +9,9 @@ import os
 import shutil
 import signal
 import socket
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -35,11 +36,14 @@ _log = logging.getLogger(__name__)
 
 
 class StartError(Exception):
-    """The process did not get ready; `code` is stable, the rest is for people."""
+    """The process did not get ready; `code` is stable, `errors` name fields, the rest is for people."""
 
-    def __init__(self, code: str, detail: str, *, hint: str = "", traceback: str = "") -> None:
+    def __init__(
+        self, code: str, detail: str, *, hint: str = "", traceback: str = "", errors: Sequence[Any] | None = None
+    ) -> None:
         super().__init__(detail)
         self.code, self.detail, self.hint, self.traceback = code, detail, hint, traceback
+        self.errors = list(errors or [])
 
 
 def is_here(wanted: Wanted, paths: HostPaths) -> bool:
@@ -58,7 +62,8 @@ async def start(
     """
     if wanted.problem is not None:
         problem = dict(wanted.problem)
-        raise StartError(str(problem.get("code")), str(problem.get("detail")), hint=str(problem.get("hint", "")))
+        hint, errors = str(problem.get("hint", "")), problem.get("errors")
+        raise StartError(str(problem.get("code")), str(problem.get("detail")), hint=hint, errors=errors)
     limits = Limits(**{k: v for k, v in dict(wanted.metadata.get("limits") or {}).items() if k in Limits.__slots__})
     directory, name = paths.plugin(wanted.plugin_id), f"g{wanted.generation}-{serial}.sock"
     work_dir = paths.work / wanted.plugin_id / f"g{wanted.generation}-{serial}"

@@ -256,6 +256,7 @@ class Supervisor(Reporter):
     def _start_failed(self, wanted: Wanted, error: StartError, proven: bool) -> None:
         _log.warning("%s generation %s did not get ready: %s: %s", self.plugin_id, wanted.generation, error.code, error)
         problem = told(error.code, error.detail, hint=error.hint, traceback=error.traceback)
+        problem |= {"errors": error.errors} if error.errors else {}
         problem["generation"] = wanted.generation
         data = {"generation": wanted.generation, "code": error.code, "detail": error.detail}
         self._node.event("plugin_failed", self.plugin_id, data)

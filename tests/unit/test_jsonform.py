@@ -76,3 +76,21 @@ def test_a_schema_that_contains_itself_ends() -> None:
 
 def test_a_pointer_becomes_a_coordinate() -> None:
     assert coordinates("/server/a~1b") == "server§a/b"
+
+
+def test_a_reference_to_a_variable_is_shown_and_survives_saving() -> None:
+    schema = {
+        "port": {"type": "integer", "min": 1, "description": "Where it listens"},
+        "tags": {"type": "array", "items": {"type": "string"}},
+        "api_key": {"type": "string"},
+    }
+    before = {"port": "${ENV:PORT_OF_IT}", "tags": "${ENV:TAGS}", "api_key": "${ENV:KEY}"}
+    drawn = form_schema(schema, before)
+    fields = drawn["properties"]
+    assert (fields["port"]["type"], fields["tags"]["type"]) == ("string", "string")
+    assert fields["port"]["help_text"].startswith("Where it listens From the environment.")
+    assert fields["api_key"]["placeholder"] == "set by ${ENV:KEY} – leave empty to keep it"
+    data = form_data(before, drawn)
+    assert data == {"port": "${ENV:PORT_OF_IT}", "tags": "${ENV:TAGS}", "api_key": ""}
+    assert config_from_form(data, drawn, before) == before
+    assert config_from_form(data | {"port": ""}, drawn, before) == {"tags": "${ENV:TAGS}", "api_key": "${ENV:KEY}"}
