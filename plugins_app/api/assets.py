@@ -80,7 +80,9 @@ def _file(plugin_id: str, digest: str, path: str) -> Path | None:
 def _ui_entry(plugin_id: str, digest: str) -> str | None:
     if not _DIGEST.fullmatch(digest):
         return None
-    released = PluginVersion.objects.filter(plugin_id=plugin_id, digest=digest, releases__isnull=False)
+    released = PluginVersion.objects.filter(
+        plugin_id=plugin_id, plugin__removed_at=None, digest=digest, releases__isnull=False
+    )
     metadata: dict[str, Any] | None = released.values_list("metadata", flat=True).first()
     entry = (metadata or {}).get("ui", {}).get("entry")
     return entry if isinstance(entry, str) and entry else None

@@ -8,7 +8,6 @@ or when somebody asks for it there.
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import re
 from collections.abc import Iterator
@@ -19,27 +18,19 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.utils import timezone
 
-from plugins_app.client.inspection import inspect_plugin
 from plugins_app.models import Plugin, PluginVersion
-from plugins_app.process.scrubbing import Scrubber
-from plugins_app.sdk import PluginMetadata
-from plugins_app.sdk.config import MASK, is_short_dialect, schema_problem, to_json_schema
-from plugins_app.sdk.manifest import MANIFEST_NAME, ManifestError, read_manifest
 from plugins_app.sdk.metadata import PLUGIN_ID
-from plugins_app.sdk.references import studio_owns
 
-from . import secrets
-from .configs import authors_variables
-from .dependencies import dependency_problems
 from .errors import StudioError
 from .events import event_record
 from .folders import fingerprint, walk
 from .forgetting import plugin_forget_rows
 from .nodes import nodes_here
 from .permissions import BUNDLED, permissions_asked
-from .resolving import texts_of
-from .snapshots import Snapshot, snapshot_path, snapshot_show_config, snapshot_take
+from .reading import FolderFacts, folder_facts
+from .snapshots import snapshot_path
 
 __all__ = [
     "DiscoveryReport",
@@ -54,6 +45,8 @@ __all__ = [
 
 
 _SEEN_FIELDS = ["removed_at", "version", "granted", "folder", "fingerprint", "node", "problem", "missing", "updated_at"]
+#: So many seconds after a full disk a folder is looked at again.
+_DISK_RETRY = 2.0
 
 
 @dataclass(slots=True)
@@ -151,7 +144,7 @@ def folder_of(plugin_id: str) -> Path | None:
 
 
 def _out_of_date(seen: list[_Seen], look: _Look) -> bool:
-    columns = ("id", "fingerprint", "folder", "missing", "problem", "node", "removed_at")
+    columns = ("id", "fingerprint", "folder", "missing", "problem", "node", "removed_at", "updated_at")
     rows = {row.id: row for row in Plugin.objects.only(*columns)}
     here = {one.plugin_id for one in seen}
     gone = any(row.id not in here and _is_lost(row) for row in rows.values())
@@ -174,7 +167,13 @@ def _is_stale(row: Plugin | None, one: _Seen, look: _Look) -> bool:
         return True
     if row.fingerprint != one.fingerprint or row.folder != str(one.folder):
         return True
-    return look.force and row.problem is not None
+    return row.problem is not None and (look.force or _may_be_over(row))
+
+
+def _may_be_over(row: Plugin) -> bool:
+    """Whether it was the disk that failed and not the folder, and some time ago."""
+    is_passing = (row.problem or {}).get("code") in ("disk_full", "snapshot_failed")
+    return is_passing and abs((timezone.now() - row.updated_at).total_seconds()) > _DISK_RETRY
 
 
 @contextmanager
@@ -202,23 +201,10 @@ def _take_in(one: _Seen, look: _Look) -> None:
     """Read one changed folder; whatever is wrong with it stays with its row."""
     digest, facts, problem = None, None, None
     try:
-        digest, facts = _read(one)
+        digest, facts = folder_facts(plugin_id=one.plugin_id, folder=one.folder)
     except StudioError as error:
         problem = error.to_dict()
     _store(one, look, digest, facts, problem)
-
-
-def _read(one: _Seen) -> tuple[str, _Facts]:
-    snapshot = snapshot_take(plugin_id=one.plugin_id, folder=one.folder)
-    facts = _facts(one, snapshot)
-    snapshot_show_config(one.plugin_id, snapshot.digest, secrets.mask(facts.default_config))
-    return snapshot.digest, facts
-
-
-@dataclass(frozen=True, slots=True)
-class _Facts:
-    metadata: dict[str, Any]
-    default_config: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +213,7 @@ class FolderRead:
 
     seen: _Seen
     digest: str
-    facts: _Facts
+    facts: FolderFacts
 
 
 def folder_read(folder: Path) -> FolderRead:
@@ -237,7 +223,7 @@ def folder_read(folder: Path) -> FolderRead:
         StudioError: why it cannot be used.
     """
     seen = _Seen(_id_of(folder.name), folder, fingerprint(folder))
-    return FolderRead(seen, *_read(seen))
+    return FolderRead(seen, *folder_facts(plugin_id=seen.plugin_id, folder=folder))
 
 
 def folder_store(read: FolderRead, *, folder: Path, source: str) -> Plugin:
@@ -247,133 +233,12 @@ def folder_store(read: FolderRead, *, folder: Path, source: str) -> Plugin:
     return Plugin.objects.select_related("version").get(id=one.plugin_id)
 
 
-def _facts(one: _Seen, taken: Snapshot) -> _Facts:
-    """The metadata and default configuration of a snapshot; remembered by digest."""
-    known = PluginVersion.objects.filter(plugin_id=one.plugin_id, digest=taken.digest).first()
-    if known is not None:
-        return _Facts(known.metadata, known.default_config)
-    config = _read_config(taken.config)
-    snapshot_show_config(one.plugin_id, taken.digest, _all_masked(config))  # until it is known what is secret
-    metadata = _checked(_metadata(one, snapshot_path(one.plugin_id, taken.digest), config), one)
-    schema = metadata.get("config_schema") or {}
-    metadata["config_env"] = sorted(name for name in authors_variables(schema, config) if not studio_owns(name))
-    sealed = secrets.seal(config, schema)
-    return _Facts(_without_secrets(metadata, sealed), sealed)
-
-
-def _without_secrets(metadata: dict[str, Any], sealed: dict[str, Any]) -> dict[str, Any]:
-    """Everybody may see metadata, and a plugin may write its configuration into it."""
-    scrubber = Scrubber(texts_of(sealed))
-    words = ("name", "author", "description", "tags", "homepage", "repository", "license")
-    return metadata | {key: scrubber.value(metadata[key]) for key in words if key in metadata} if scrubber else metadata
-
-
-def _all_masked(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _all_masked(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_all_masked(item) for item in value]
-    return MASK if isinstance(value, str) else value
-
-
-def _metadata(one: _Seen, snapshot: Path, config: dict[str, Any]) -> dict[str, Any]:
-    name = one.folder.name.replace("_", "-")
-    if not PLUGIN_ID.fullmatch(name) or len(name) > 64:
-        detail = f"{one.folder.name} is not a plugin's name."
-        raise StudioError("id_invalid", detail, hint="Use lower-case words joined by - or _, at most 64 characters.")
-    manifest = snapshot / MANIFEST_NAME
-    if manifest.is_file():
-        try:
-            metadata = read_manifest(manifest)
-        except ManifestError as error:
-            raise StudioError("manifest_invalid", f"{MANIFEST_NAME}: {error}.", hint="Correct the manifest.") from error
-        _check_syntax(snapshot, metadata)
-        return metadata.to_dict()
-    if not (snapshot / "plugin.py").is_file():
-        detail = f"{one.folder.name} has neither plugin.py nor {MANIFEST_NAME}."
-        raise StudioError("no_plugin_file", detail, hint="Put the plugin's class into plugin.py.")
-    _check_syntax(snapshot, None)
-    return _inspected(snapshot, one.folder.name, config)
-
-
-def _check_syntax(snapshot: Path, metadata: PluginMetadata | None) -> None:
-    """A file that does not compile is told from the start; whether it imports, only its own process can tell."""
-    entry = (metadata.entry if metadata else None) or "plugin"
-    path = snapshot / f"{entry.partition(':')[0].replace('.', '/')}.py"
-    if not path.is_file():
-        return
-    try:
-        compile(path.read_bytes(), path.name, "exec", dont_inherit=True)
-    except (SyntaxError, ValueError, RecursionError) as error:
-        line = f" line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
-        words = error.msg if isinstance(error, SyntaxError) else str(error)
-        detail = f"{path.name}{line}: {words}."
-        raise StudioError("import_failed", detail, hint="Correct the file.") from error
-
-
-def _inspected(snapshot: Path, folder: str, config: dict[str, Any]) -> dict[str, Any]:
-    result = inspect_plugin(snapshot, folder, config=config)
-    if result.metadata is not None:
-        return result.metadata
-    problem = result.problem or {"code": "metadata_failed", "detail": "The plugin did not say what it is."}
-    raise StudioError(
-        problem["code"], problem.get("detail", ""), hint=problem.get("hint", ""), traceback=problem.get("traceback")
-    )
-
-
-def _checked(data: dict[str, Any], one: _Seen) -> dict[str, Any]:
-    """Whether the metadata can be used, wherever it came from."""
-    try:
-        problems = PluginMetadata.from_dict(data).problems() + dependency_problems(data)
-    except (TypeError, ValueError) as error:
-        problems = [str(error)]
-    if problems:
-        raise StudioError("metadata_invalid", f"{'; '.join(problems)}.", hint="Correct the plugin's metadata.")
-    if data["id"] != one.plugin_id:
-        detail = f"The folder {one.folder.name} holds a plugin that calls itself {data['id']}."
-        raise StudioError("id_mismatch", detail, hint="Give both the same name.")
-    _check_schema(data.get("config_schema") or {})
-    return data
-
-
-def _check_schema(schema: Any) -> None:
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import SchemaError
-
-    hint = 'Write JSON Schema 2020-12, or one entry per field: {"timeout": {"type": "integer"}}.'
-    if not isinstance(schema, dict):
-        raise StudioError("schema_invalid", "config_schema is not an object.", hint=hint)
-    if schema and not is_short_dialect(schema) and not {"$schema", "type", "properties", "$ref", "allOf"} & set(schema):
-        raise StudioError("schema_invalid", "config_schema is in neither of the two dialects.", hint=hint)
-    try:
-        Draft202012Validator.check_schema(to_json_schema(schema))
-    except SchemaError as error:
-        where = "/".join(str(part) for part in error.absolute_path)
-        raise StudioError("schema_invalid", f"config_schema: {where}: {error.message}.", hint=hint) from error
-    if problem := schema_problem(schema):
-        raise StudioError("schema_invalid", f"config_schema: {problem}.", hint=hint)
-
-
-def _read_config(content: bytes | None) -> dict[str, Any]:
-    """What config.json says; nothing when there is none."""
-    if content is None:
-        return {}
-    hint = "Write one JSON object."
-    try:
-        loaded = json.loads(content.decode("utf-8-sig"))
-    except (ValueError, RecursionError) as error:
-        raise StudioError("config_file_invalid", f"config.json is not valid JSON: {error}.", hint=hint) from error
-    if not isinstance(loaded, dict):
-        raise StudioError("config_file_invalid", "config.json does not hold a JSON object.", hint=hint)
-    return loaded
-
-
 @transaction.atomic
 def _store(
     one: _Seen,
     look: _Look,
     digest: str | None,
-    facts: _Facts | None,
+    facts: FolderFacts | None,
     problem: dict[str, Any] | None,
     source: str = "folder",
 ) -> None:
@@ -396,7 +261,7 @@ def _store(
         event_record(event="plugin_discovered", plugin_id=plugin.id, data={"digest": digest, "problem": problem})
 
 
-def _version(plugin: Plugin, digest: str, facts: _Facts, source: str) -> PluginVersion:
+def _version(plugin: Plugin, digest: str, facts: FolderFacts, source: str) -> PluginVersion:
     size = sum(entry.status.st_size for entry in walk(snapshot_path(plugin.id, digest)))
     told = {"metadata": facts.metadata, "default_config": facts.default_config, "source": source, "size_bytes": size}
     return PluginVersion.objects.get_or_create(plugin=plugin, digest=digest, defaults=told)[0]

@@ -178,3 +178,17 @@ def test_what_a_killed_studio_left_is_removed_at_the_next_start(root: Path) -> N
         (root / "plugins" / name / "folder").mkdir(parents=True)
     incoming_remove()
     assert [path.name for path in (root / "plugins").iterdir()] == [".incoming-other-abc"]
+
+
+def test_a_folder_that_found_no_room_is_looked_at_again(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (root / "plugins" / "sent").mkdir()
+    (root / "plugins" / "sent" / "plugin.toml").write_text(manifest("sent"))
+    with monkeypatch.context() as patched:
+        patched.setattr("plugins_app.services.snapshots.shutil.copyfileobj", no_room)
+        plugins_discover()
+    problem = Plugin.objects.get().problem
+    assert problem is not None and problem["code"] == "disk_full"
+    assert plugins_discover().changed == [], "not over and over"
+    monkeypatch.setattr("plugins_app.services.discovery._DISK_RETRY", 0.0)
+    plugins_discover()
+    assert Plugin.objects.get().problem is None
