@@ -27,8 +27,11 @@ def change_under_way(plugin: Plugin, here: PluginInstance | None) -> dict[str, A
 
 
 def trial_of(plugin: Plugin, here: PluginInstance | None) -> dict[str, Any] | None:
-    """Until when what serves here is on trial: if it fails before then, the generation before it comes back."""
-    release = plugin.desired
+    """Until when what serves here is on trial: if it fails before then, the generation before it comes back.
+
+    None where there is none that could.
+    """
+    release = plugin.desired if plugin.proven_id not in (None, plugin.desired_id) else None
     if release is None or here is None or here.generation != release.generation or here.started_at is None:
         return None
     if release.committed_at is not None or (here.committed or 0) >= release.generation:

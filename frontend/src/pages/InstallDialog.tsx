@@ -2,11 +2,13 @@ import { CircleCheck, FileArchive, PackagePlus, Upload } from "lucide-react";
 import { useRef } from "react";
 import { Link } from "wouter";
 import type { InstalledPlugin } from "@/api/management";
+import { usePluginList } from "@/app/queries";
 import { Dialog } from "@/ui/Dialog";
 import { bytes } from "@/ui/format";
 import { ProgressBar } from "@/ui/ProgressBar";
 import { Problem, Spinner } from "@/ui/states";
 import { PluginDialogs } from "./PluginActions";
+import { ChangeNote } from "./PluginNotes";
 import type { Installer, InstallStep } from "./useInstaller";
 import { usePluginActions } from "./usePluginActions";
 
@@ -99,8 +101,10 @@ function Sending({ step: { file, fraction }, onCancel }: { step: StepOf<"sending
 }
 
 function Done({ plugin, onClose }: { plugin: InstalledPlugin; onClose: () => void }) {
+  const { data } = usePluginList();
   const actions = usePluginActions(plugin);
   const { id, name, description, installed, state, permissions } = plugin;
+  const now = data?.find((one) => one.id === id);
   const loaded = state === "active";
   const go = async () => {
     if (await (loaded ? actions.reload() : actions.load())) onClose();
@@ -128,9 +132,10 @@ function Done({ plugin, onClose }: { plugin: InstalledPlugin; onClose: () => voi
           <Link href={`/plugins/${id}/versions`}>See all versions</Link>
         </p>
       )}
+      {actions.busy && now && <ChangeNote plugin={now} operator />}
       <div className="dialog-actions">
         <button type="button" className="button" onClick={onClose}>
-          Later
+          {actions.busy ? "Close" : "Later"}
         </button>
         <button
           type="button"

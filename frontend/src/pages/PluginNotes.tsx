@@ -20,7 +20,8 @@ export function PluginNotes({ plugin, operator }: { plugin: Plugin; operator: bo
   );
 }
 
-function ChangeNote({ plugin, operator }: { plugin: Plugin; operator: boolean }) {
+/** A change on its way: its words, how far it is, and a way to stop it. */
+export function ChangeNote({ plugin, operator }: { plugin: Plugin; operator: boolean }) {
   const { id, change, environment, message } = plugin;
   const installing = change?.state === "installing" || plugin.state === "installing";
   if (!change && !installing) return message ? <SlowNote text={message} /> : null;
