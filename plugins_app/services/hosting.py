@@ -15,6 +15,7 @@ from uuid import UUID
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.db import IntegrityError, close_old_connections, connection, transaction
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from plugins_app.host import HostPaths, Observed, Wanted
@@ -42,14 +43,24 @@ class DatabaseStore:
         self._unsettled = asyncio.Event()
         self._facts: dict[str, tuple[str, int] | None] = {}
         self._configs = ReleaseConfigs(os.environ)
+        self._wanted: dict[str, Wanted] = {}
+        self._read: list[tuple[Any, ...]] = []
 
     async def wanted(self) -> dict[str, Wanted]:
         return await sync_to_async(self._read_wanted)()
 
     def _read_wanted(self) -> dict[str, Wanted]:
+        """Asked every second: releases never change, so they are read again only when others are wanted."""
         close_old_connections()
-        rows = Plugin.objects.filter(desired__isnull=False).select_related("desired__version", "proven__version")
-        plugins = [plugin for plugin in rows if plugin.desired is not None]
+        rows = Plugin.objects.filter(desired__isnull=False).order_by("id")
+        if list(rows.values_list("id", "desired_id", "proven_id", "folder")) != self._read:
+            plugins = list(rows.select_related("desired__version", "proven__version"))
+            self._wanted = self._all_wanted([plugin for plugin in plugins if plugin.desired is not None])
+            # From these very rows: what was asked just before may have changed since.
+            self._read = [(plugin.id, plugin.desired_id, plugin.proven_id, plugin.folder) for plugin in plugins]
+        return dict(self._wanted)
+
+    def _all_wanted(self, plugins: list[Plugin]) -> dict[str, Wanted]:
         together: dict[UUID | None, dict[str, int]] = defaultdict(dict)
         for plugin in plugins:
             together[plugin.desired.batch][plugin.id] = plugin.desired.generation  # type: ignore[union-attr]
@@ -96,8 +107,10 @@ class DatabaseStore:
             "calls": observed.calls,
             "errors": observed.errors,
         }
+        here = PluginInstance.objects.filter(plugin_id=plugin_id, node=self._node)
         try:
-            PluginInstance.objects.update_or_create(plugin_id=plugin_id, node=self._node, defaults=values)
+            if not here.update(**values, updated_at=timezone.now()):  # nobody else writes it: no need to lock it
+                PluginInstance.objects.create(plugin_id=plugin_id, node=self._node, **values)
         except IntegrityError:
             if Plugin.objects.filter(id=plugin_id).exists():
                 raise
@@ -129,7 +142,8 @@ class DatabaseStore:
         values = {
             "pid": os.getpid(),
             "started_at": self._started_at,
-            "heartbeat_at": timezone.now(),
+            "heartbeat_at": Now(),  # by the database's clock, against which others hold it
+            "place": node_place(),
             "sandbox": sandbox,
         }
         _, is_new = NodeStatus.objects.update_or_create(node=self._node, defaults=values)
