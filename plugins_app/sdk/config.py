@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from .dialect import (
@@ -19,6 +20,7 @@ from .dialect import (
     schema_problem,
     to_json_schema,
 )
+from .patterns import matches
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
@@ -197,15 +199,12 @@ def validate(
     The values at the paths in `hidden` are not shown either; those in `unknown` are not known yet, so nothing about
     them is wrong.
     """
-    from jsonschema import Draft202012Validator
     from referencing import Registry
     from referencing.exceptions import Unresolvable
 
-    translated = to_json_schema(schema)
+    translated, kind = to_json_schema(schema), _validator()
     # An empty registry: a schema never makes the studio fetch something.
-    validator = Draft202012Validator(
-        translated, format_checker=Draft202012Validator.FORMAT_CHECKER, registry=Registry()
-    )
+    validator = kind(translated, format_checker=kind.FORMAT_CHECKER, registry=Registry())
     secrets = [*secret_paths(schema), *(tuple(map(str, path)) for path in hidden)]
     by_pointer: dict[str, str] = {}
     try:
@@ -217,6 +216,20 @@ def validate(
     except RecursionError:
         by_pointer[""] = "the schema, or the configuration, is nested too deeply"
     return [{"pointer": where, "message": message} for where, message in sorted(by_pointer.items())]
+
+
+@cache
+def _validator() -> Any:
+    """JSON Schema's own rules, but for patterns: those come from anybody, and may take any time."""
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import ValidationError
+    from jsonschema.validators import extend
+
+    def pattern(validator: Any, rule: str, instance: Any, schema: Any) -> Iterator[ValidationError]:
+        if isinstance(instance, str) and not matches(rule, instance):
+            yield ValidationError(f"does not match {rule!r}")
+
+    return extend(Draft202012Validator, {"pattern": pattern})  # type: ignore[no-untyped-call]
 
 
 def _told(

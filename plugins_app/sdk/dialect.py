@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote
 
+from .patterns import is_nested
+
 __all__ = [
     "ALTERNATIVES",
     "is_short_dialect",
@@ -138,8 +140,11 @@ def _at(root: Mapping[str, Any], reference: str) -> Any:
 
 
 def schema_problem(schema: Mapping[str, Any]) -> str | None:
-    """What is wrong with the references inside a schema: they must lead somewhere within it, and not in a circle."""
+    """What is wrong with a valid schema: references that lead nowhere, names that may take for ever to check."""
     root = to_json_schema(schema)
+    for pattern in _name_patterns(root):
+        if is_nested(pattern):
+            return f"patternProperties {pattern}: a repeat inside a repeat may take for ever"
     has_names = "$id" in json.dumps(root, default=str)
     for reference in dict.fromkeys(_references(root)):
         if reference == "#" or reference.startswith("#/"):
@@ -160,6 +165,18 @@ def _references(node: Any) -> Iterator[str]:
     elif isinstance(node, list):
         for value in node:
             yield from _references(value)
+
+
+def _name_patterns(node: Any) -> Iterator[str]:
+    if isinstance(node, Mapping):
+        patterns = node.get("patternProperties")
+        yield from (key for key in patterns if isinstance(key, str)) if isinstance(patterns, Mapping) else ()
+        for key, value in node.items():
+            if key not in _DATA:
+                yield from _name_patterns(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _name_patterns(value)
 
 
 def _leads_nowhere(reference: str, root: Mapping[str, Any]) -> str | None:
