@@ -15,7 +15,8 @@ from plugins_app.services.discovery import plugins_discover
 from .base import documented
 from .cards import PluginCards
 from .codes import BLOCKED, FAILED, OPERATORS
-from .serializers import PluginSerializer, ReloadSerializer, Strict
+from .plans import SwappedSerializer
+from .serializers import PluginSerializer, Strict
 from .uploads import PackageParser
 
 __all__ = ["PACKAGE_ACTIONS", "PackageActions"]
@@ -138,7 +139,7 @@ class PackageActions(PluginCards):
         description="By `digest` the stored configuration stays; by `generation` that release's comes back as well. "
         "Without either: the last release that served with other files or another configuration.",
         request=RollbackRequest,
-        answers={200: ReloadSerializer, 202: ReloadSerializer},
+        answers={200: SwappedSerializer, 202: SwappedSerializer},
         codes=(
             *("plugin_not_found", "version_not_found", "nothing_to_roll_back", "not_loaded", "digest_missing"),
             *("invalid", "config_invalid", *BLOCKED, *FAILED, *OPERATORS),
@@ -148,7 +149,7 @@ class PackageActions(PluginCards):
     def rollback(self, request: Request, plugin_id: str) -> Response:
         given = self.parsed(RollbackRequest, request)
         result = versions.plugin_rollback(plugin_id=plugin_id, user=request.user, **given)
-        return self.settled(result, old=result.old, new=result.new)
+        return self.settled(result, old=result.old, new=result.new, changes=result.changes)
 
     @documented(
         "Remove a plugin",

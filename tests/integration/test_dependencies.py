@@ -72,6 +72,19 @@ def test_a_swap_takes_along_what_only_fits_to_the_old_version_and_keeps_the_rest
     assert ground < house, "the new house began on the old ground"
 
 
+def test_a_rollback_takes_along_what_only_fits_to_the_new_version(town: Town) -> None:
+    town.put("ground")
+    town.put("house", "1.0.0", "ground<2")
+    town.loaded("house")
+    first = town.card("ground")["digest"]
+    town.put("house", "2.0.0", "ground>=2")
+    town.put("ground", "2.0.0")
+    assert town.reload("ground").status == 200
+    answer = town.rollback("ground", first)
+    assert answer.steps == {"ground": ("swap", "2.0.0", "1.0.0"), "house": ("swap", "2.0.0", "1.0.0")}
+    assert town.serving("ground", "house") == ["1.0.0", "1.0.0"]
+
+
 def test_a_swap_that_a_dependent_cannot_follow_is_refused_and_names_all_of_them(town: Town) -> None:
     town.put("ground")
     town.put("house", "1.0.0", "ground<2")

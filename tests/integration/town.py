@@ -75,6 +75,9 @@ class Town:
     def reload(self, short: str) -> Answer:
         return self.ask("POST", f"/api/plugins/{self.name(short)}/reload", {})
 
+    def rollback(self, short: str, digest: str) -> Answer:
+        return self.ask("POST", f"/api/plugins/{self.name(short)}/rollback", {"digest": digest})
+
     def unload(self, short: str, *, cascade: bool = False) -> Answer:
         return self.ask("POST", f"/api/plugins/{self.name(short)}/unload", {"cascade": cascade})
 
