@@ -86,9 +86,12 @@ def delivery_attempt(*, delivery: WebhookDelivery) -> WebhookDelivery | None:
 
 
 def _free() -> Q:
-    """Nobody has it. A lease that ends later than any could is from before the clock was moved."""
+    """Nobody has it. A lease that ends much later than any could is from before the clock was moved.
+
+    Much: the one that somebody else takes while this is asked ends a little later than ours would.
+    """
     now = timezone.now()
-    return Q(lease_until=None) | Q(lease_until__lt=now) | Q(lease_until__gt=now + LEASE)
+    return Q(lease_until=None) | Q(lease_until__lt=now) | Q(lease_until__gt=now + 2 * LEASE)
 
 
 def _due(rows: QuerySet[WebhookDelivery]) -> QuerySet[WebhookDelivery]:

@@ -160,7 +160,8 @@ def test_events_cost_little(hooks: int, django_assert_num_queries: Callable[...,
     """One look for webhooks, and one more statement for all messages of an event."""
     for number in range(hooks):
         webhook_create(name=str(number), url="http://127.0.0.1:1/")
-    with transaction.atomic(), django_assert_num_queries(3 if hooks else 2):
+    turn = 1 if connection.vendor == "postgresql" else 0
+    with transaction.atomic(), django_assert_num_queries(turn + (3 if hooks else 2)):
         event_record(event="plugin_loaded", plugin_id="p")
 
 
@@ -445,6 +446,24 @@ def test_deleting_a_webhook_takes_its_messages_and_no_event(hook: Webhook) -> No
     assert not WebhookDelivery.objects.exists() and row.event is not None
     row.event.refresh_from_db()
     assert happen() == []
+
+
+def test_webhooks_come_and_go_while_events_are_written() -> None:
+    """No event fails because its receiver has just been taken away."""
+
+    def write(number: int) -> int:
+        try:
+            return sum(len(happen(plugin_id=f"p{number}")) for _ in range(20))
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(3) as pool:
+        writing = [pool.submit(write, number) for number in range(3)]
+        while not all(each.done() for each in writing):
+            hook, _ = webhook_create(name="passing", url="http://127.0.0.1:1/")
+            webhook_delete(webhook=hook)
+        assert all(each.result() >= 0 for each in writing)
+    assert not WebhookDelivery.objects.exists()
 
 
 def test_old_messages_are_forgotten(hook: Webhook) -> None:
