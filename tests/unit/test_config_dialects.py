@@ -1,5 +1,7 @@
 """Nested objects, lists of objects, alternatives and formats, in the short dialect and in JSON Schema."""
 
+import re
+import tomllib
 from typing import Any
 
 import pytest
@@ -7,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from aichat.environment import ROOT
 from plugins_app.sdk.config import (
     defaults,
     kinds_at,
@@ -188,3 +191,18 @@ def test_defaults_are_valid_but_for_what_only_an_operator_can_give(case: tuple[d
     made = defaults(schema)
     assert with_defaults(made, schema) == made
     assert all(error["message"].endswith("is required") for error in validate(made, schema))
+
+
+def test_the_documentations_schema_is_one() -> None:
+    text = (ROOT / "docs" / "configuration.md").read_text()
+    blocks = re.findall(r"```toml\n(.*?)```", text, re.S)
+    schema = tomllib.loads(blocks[0])["config"]["schema"]
+    Draft202012Validator.check_schema(to_json_schema(schema))
+    assert secret_paths(schema) == [("servers", "*", "api_key")]
+    filled = with_defaults({"servers": [{"url": "https://a.example"}], "contact": "me"}, schema)
+    assert filled == {"mode": "fast", "servers": [{"url": "https://a.example", "weight": 1}], "contact": "me"}
+    assert validate(filled, schema) == []
+    [functions] = re.findall(r"```python\n(.*?)```", text, re.S)
+    space: dict[str, Any] = {}
+    exec(functions, space)  # the page's own example
+    assert space["down_2"](space["up_2"]({"host": "h"})) == {"host": "h"}

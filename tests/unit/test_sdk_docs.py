@@ -43,6 +43,7 @@ async def test_the_first_plugin_rolls(dice: Path) -> None:
 
 def test_the_manifest_reference_is_a_manifest(tmp_path: Path) -> None:
     (tmp_path / "config.schema.json").write_text("{}")
+    (tmp_path / "migrations.py").write_text("")
     (tmp_path / "plugin.toml").write_text(blocks("toml")[2])
     metadata = read_manifest(tmp_path / "plugin.toml")
     assert metadata.id == "web-search"
