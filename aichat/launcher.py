@@ -33,6 +33,7 @@ def main(procfile: Path = ROOT / "Procfile") -> int:
         preflight.check(environment)
         with preflight.only_studio(environment):
             stragglers = preflight.stop_stragglers(environment)
+            preflight.remove_drafts(environment)
             preflight.check_port(environment)
             return asyncio.run(_Launch(environment, procfile).run(stragglers))
     except InvalidEnvironmentError as error:

@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import shutil
 import socket
 import tempfile
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ import psutil
 
 from aichat.environment import Environment, InvalidEnvironmentError
 
-__all__ = ["check", "only_studio", "remember_processes", "stop_stragglers"]
+__all__ = ["check", "only_studio", "remember_processes", "remove_drafts", "stop_stragglers"]
 
 _CONNECT_SECONDS = 5
 _STOP_SECONDS = 10.0
@@ -100,6 +101,31 @@ def _stragglers(environment: Environment) -> Iterator[tuple[str, psutil.Process]
             process = psutil.Process(pid)
             if _identity(pid) == created:
                 yield name, process
+
+
+def remove_drafts(environment: Environment) -> None:
+    """Remove what was half-made when an earlier studio was killed. Only while nobody else works in the directory."""
+    patterns = {
+        environment.store: ("*/.draft-*", "*/.spoilt-*"),
+        environment.envs: (".draft-*",),
+        environment.data / "trash": (".draft-*",),
+        environment.data: (".*.key.*", ".node.id.*"),
+        environment.run: ("*.new", "plugins/*/.current.sock.*", "plugins/*/*.tmp"),
+    }
+    for root, names in patterns.items():
+        for name in names:
+            for path in root.glob(name):
+                _remove(path)
+
+
+def _remove(path: Path) -> None:
+    """Remove a file or a directory, read-only or not."""
+    if path.is_dir() and not path.is_symlink():
+        for directory, _, _ in os.walk(path):
+            os.chmod(directory, 0o700)
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _identity(pid: int) -> str:

@@ -45,12 +45,13 @@ class PluginInstance(models.Model):
 
 
 class NodeStatus(models.Model):
-    """A plugin host, as it reports itself."""
+    """A plugin host, as it reports itself. `place` tells two machines that were given the same name apart."""
 
     node = models.CharField(primary_key=True, max_length=64)
     pid = models.PositiveIntegerField()
     started_at = models.DateTimeField()
     heartbeat_at = models.DateTimeField()
+    place = models.CharField(max_length=64, blank=True, help_text="the data directory it works in, by its own number")
     sandbox = models.JSONField(default=dict, help_text="which protections hold on this machine")
 
     class Meta:

@@ -24,6 +24,7 @@ from plugins_app.models import NodeStatus, Plugin, PluginInstance, PluginRelease
 from .dependencies import dependencies_of
 from .environments import environment_key
 from .events import event_record
+from .nodes import node_place
 from .preparing import node_prepare
 from .queue import enqueue
 from .resolving import ReleaseConfigs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import secrets
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -12,12 +13,22 @@ from django.db import transaction
 from django.db.models import DurationField, ExpressionWrapper, F
 from django.db.models.functions import Now
 
+from aichat.keys import load_or_create_key
 from plugins_app.models import NodeStatus, PluginEnvironment, PluginInstance
 
 from .connections import release_connection
 from .errors import StudioError
 
-__all__ = ["is_away", "node_ages", "node_forget", "nodes_away", "nodes_expire", "nodes_here"]
+__all__ = [
+    "is_away",
+    "node_ages",
+    "node_check_name",
+    "node_forget",
+    "node_place",
+    "nodes_away",
+    "nodes_expire",
+    "nodes_here",
+]
 
 #: A plugin host reports every five seconds.
 _AWAY_AFTER = timedelta(seconds=15)
@@ -44,6 +55,24 @@ def nodes_away() -> set[str]:
 def nodes_here() -> set[str]:
     """The nodes that have just been heard of."""
     return {node for node, age in node_ages().items() if not is_away(age)}
+
+
+def node_place() -> str:
+    """The number of this data directory, made once."""
+    return load_or_create_key(settings.STUDIO_DATA / "node.id", lambda: secrets.token_hex(16))
+
+
+def node_check_name() -> None:
+    """Whether this node's name is its own: two that report under one name would undo each other's work.
+
+    Raises:
+        StudioError: `invalid`; another machine has just reported under it.
+    """
+    others = NodeStatus.objects.filter(node=settings.STUDIO_NODE).exclude(place__in=("", node_place()))
+    if others.exists() and settings.STUDIO_NODE in nodes_here():
+        detail = f"STUDIO_NODE: another studio with this database calls itself {settings.STUDIO_NODE!r}."
+        hint = "Give each machine a name of its own. If it was this one, with other data, wait 15 seconds."
+        raise StudioError("invalid", detail, hint=hint)
 
 
 def node_forget(*, node: str) -> None:

@@ -167,3 +167,20 @@ def test_a_bad_value_is_refused_at_the_start(tmp_path: Path, variable: str, valu
     launch = Launched(tmp_path)
     assert launch.run(**{variable: value}).wait(20) == 2
     assert launch.said("AI Chat Studio cannot start.", f"  {variable}: ")()
+
+
+def test_what_was_half_made_when_the_machine_went_down_is_removed(tmp_path: Path) -> None:
+    launch = Launched(tmp_path)
+    halves = ["store/p/.draft-1-ab", "store/p/.spoilt-ab", "envs/.draft-ab"]
+    for half in halves:
+        (launch.data / half / "inner").mkdir(parents=True)
+        (launch.data / half / "inner" / "file").touch()
+        (launch.data / half / "inner").chmod(0o555)
+    whole = launch.data / "store" / "p" / "abc"
+    whole.mkdir()
+    (launch.data / "run").mkdir()
+    (launch.data / "run" / "processes.json.new").touch()
+    with launched(launch):
+        assert [half for half in halves if (launch.data / half).exists()] == []
+        assert not (launch.data / "run" / "processes.json.new").exists()
+        assert whole.is_dir()

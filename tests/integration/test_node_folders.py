@@ -225,3 +225,16 @@ def test_nodes_are_shown_with_what_they_run(machines: Nodes) -> None:
     assert (first["node"], first["state"], first["this"], first["plugins"]) == ("a", "ready", True, {"active": 1})
     assert (second["node"], second["state"], second["this"], second["plugins"]) == ("b", "away", False, {})
     assert first["expires_at"] is None and second["expires_at"] > timezone.now()
+
+
+def test_a_name_that_another_machine_reports_under_is_refused(machines: Nodes, settings: Any, tmp_path: Path) -> None:
+    machines.on("a")
+    settings.STUDIO_DATA = tmp_path / "a"
+    nodes.node_check_name()  # its own row is from before places were noted
+    NodeStatus.objects.filter(node="a").update(place=nodes.node_place())
+    nodes.node_check_name()
+    settings.STUDIO_DATA = tmp_path / "b"
+    with pytest.raises(StudioError, match="another studio with this database calls itself 'a'"):
+        nodes.node_check_name()
+    machines.heard_of("a", 60)  # it is away: its place may have been taken over
+    nodes.node_check_name()

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -45,3 +46,17 @@ def test_what_is_tested_on_the_tables_holds_there_too(postgres: Postgres) -> Non
     )
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     assert "passed" in done.stdout
+
+
+def test_machines_may_be_started_for_the_first_time_at_once(postgres: Postgres, tmp_path: Path) -> None:
+    url = postgres.database()
+    environs = [
+        {**os.environ, "DJANGO_SETTINGS_MODULE": "aichat.settings", "DATABASE_URL": url}
+        | {"STUDIO_DATA": str(tmp_path / node), "STUDIO_NODE": node}
+        for node in ("a", "b", "c")
+    ]
+    command = [sys.executable, "manage.py", "bootstrap"]
+    started = [subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.PIPE) for environ in environs]
+    said = [process.communicate()[0].decode() for process in started]
+    assert [process.returncode for process in started] == [0, 0, 0]
+    assert ["made the first operator" in words for words in said].count(True) == 1

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
-from django.core.management.base import BaseCommand
-from django.db import transaction
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
 
 from plugins_app.models import Plugin
 from plugins_app.services.discovery import BUNDLED, plugins_discover
 from plugins_app.services.errors import StudioError
+from plugins_app.services.nodes import node_check_name
 from plugins_app.services.plugins import plugin_load
 from plugins_app.services.tidying import incoming_remove
 
 _OPERATOR = "operator"
+_TURN = 0x626F6F74  # "boot": any number that nothing else in the database uses
 
 
 class Command(BaseCommand):
@@ -28,13 +32,18 @@ class Command(BaseCommand):
     help = "Bring the database up to date, look for plugins and, at the first start, make the first operator."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        call_command("migrate", interactive=False, verbosity=0)
-        incoming_remove()
-        plugins_discover()
-        if not get_user_model().objects.filter(is_superuser=True).exists():
-            # The operator is made last: a first start that was broken off is a first start again.
-            self._load_bundled()
-            self._make_operator(settings.STUDIO_DATA / "first-login.txt")
+        with _one_machine_at_a_time():
+            call_command("migrate", interactive=False, verbosity=0)
+            try:
+                node_check_name()
+            except StudioError as error:
+                raise CommandError(f"{error.detail} {error.hint}") from error
+            incoming_remove()
+            plugins_discover()
+            if not get_user_model().objects.filter(is_superuser=True).exists():
+                # The operator is made last: a first start that was broken off is a first start again.
+                self._load_bundled()
+                self._make_operator(settings.STUDIO_DATA / "first-login.txt")
 
     def _load_bundled(self) -> None:
         """Ask for each bundled plugin that says `"enabled": true`; the plugin host starts them when it comes up."""
@@ -56,3 +65,19 @@ class Command(BaseCommand):
         with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as written:
             written.write(f"name: {_OPERATOR}\npassword: {password}\n\nDelete this file once it is changed.\n")
         self.stdout.write(f"made the first operator; how to sign in is in {file}")
+
+
+@contextmanager
+def _one_machine_at_a_time() -> Iterator[None]:
+    """Machines that share a database may be started at once. The lock has a connection of its own, and ends with it."""
+    connection = connections.create_connection(DEFAULT_DB_ALIAS)
+    if connection.vendor != "postgresql":
+        yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [_TURN])
+        try:
+            yield
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [_TURN])
+    connection.close()
