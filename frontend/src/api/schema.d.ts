@@ -1892,43 +1892,6 @@ export interface components {
             readonly failure: components["schemas"]["Failure"] | null;
             readonly serving: boolean;
         };
-        /** @description A plugin. `config` and `config_schema` are for operators only; secrets are masked. */
-        readonly Reload: {
-            readonly id: string;
-            readonly name: string;
-            readonly version: string;
-            readonly author: string;
-            readonly description: string;
-            readonly type: components["schemas"]["TypeEnum"] | components["schemas"]["NullEnum"];
-            readonly tags: readonly string[];
-            readonly license: string;
-            readonly homepage: string | null;
-            readonly repository: string | null;
-            readonly state: components["schemas"]["PluginStateEnum"];
-            readonly nodes: readonly components["schemas"]["Node"][];
-            readonly config?: unknown;
-            readonly config_schema?: unknown;
-            /** @description the config.version that what is stored is written for */
-            readonly config_version: number;
-            readonly digest: string | null;
-            readonly generation: number | null;
-            readonly dependencies: readonly components["schemas"]["Dependency"][];
-            readonly dependents: readonly string[];
-            /** @description the loaded plugins that cannot do without this one */
-            readonly required_by: readonly components["schemas"]["Asker"][];
-            readonly permissions: components["schemas"]["Permissions"];
-            readonly last_error: components["schemas"]["PluginError"] | null;
-            readonly usage: components["schemas"]["Usage"];
-            readonly ui: components["schemas"]["UI"] | null;
-            readonly environment: components["schemas"]["Environment"] | null;
-            readonly change: components["schemas"]["Change"] | null;
-            readonly soak: components["schemas"]["Trial"] | null;
-            /** @description why it takes long, while it does */
-            readonly message: string;
-            readonly links: components["schemas"]["Links"];
-            readonly old: components["schemas"]["Generation"];
-            readonly new: components["schemas"]["Generation"];
-        };
         readonly Removed: {
             readonly id: string;
             readonly name: string;
@@ -4441,7 +4404,7 @@ export interface operations {
                     readonly [name: string]: unknown;
                 };
                 content: {
-                    readonly "application/json": components["schemas"]["Reload"];
+                    readonly "application/json": components["schemas"]["Swapped"];
                 };
             };
             readonly 202: {
@@ -4449,7 +4412,7 @@ export interface operations {
                     readonly [name: string]: unknown;
                 };
                 content: {
-                    readonly "application/json": components["schemas"]["Reload"];
+                    readonly "application/json": components["schemas"]["Swapped"];
                 };
             };
             /** @description unauthenticated */
