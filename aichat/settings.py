@@ -198,5 +198,6 @@ LOGGING = {
     "loggers": {
         "django.request": {"level": "ERROR"},
         "django.server": {"level": "ERROR"},
+        "psycopg.pool": {"level": "ERROR"},  # who wanted a connection says that there is none
     },
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
@@ -22,7 +23,7 @@ from plugins_app.client import CallResult
 from plugins_app.models import Execution, Plugin
 
 from .calls import plugin_call, user_facts, why_not_loaded
-from .connections import patiently
+from .connections import DATABASE_AWAY, patiently
 from .errors import StudioError
 from .events import event_record
 from .leases import Lease, leases_lost
@@ -34,6 +35,7 @@ Status = Execution.Status
 _SEND_AGAIN_AFTER = timedelta(seconds=10)
 #: How long an execution waits for a plugin that is wanted and does not serve.
 _WAIT_FOR_PLUGIN = timedelta(minutes=2)
+_log = logging.getLogger(__name__)
 
 
 def plain(value: Any) -> Any:
@@ -98,8 +100,15 @@ def execution_run_now(*, execution: Execution) -> Execution:
 
 
 def execution_run(*, execution_id: UUID | str) -> bool:
-    """Run a queued execution to its end. False: somebody else has it, had it, or it was cancelled."""
-    return _run(execution_id, may_wait=True)
+    """Run a queued execution to its end. False: somebody else has it, had it, or it was cancelled.
+
+    While the database is away for long it stays in the queue; beat sends it again.
+    """
+    try:
+        return _run(execution_id, may_wait=True)
+    except DATABASE_AWAY as error:
+        _log.warning("execution %s: the database cannot be used: %s", execution_id, error)
+        return False
 
 
 def _run(execution_id: UUID | str, *, may_wait: bool) -> bool:
