@@ -165,7 +165,7 @@ def test_no_secret_is_in_anything_that_is_written(studio: Studio, receiver: Rece
     log_before = studio.log()
     tree = search_tree(studio.data)
     studio.stop()
-    hits: dict[str, Any] = {
+    found: dict[str, Any] = {
         "answers to the operator": api.told(),
         "answers to others": user.told(),
         "pages of the admin": {path: hits for path, page in admin.pages.items() if (hits := found_in(page))},
@@ -177,7 +177,7 @@ def test_no_secret_is_in_anything_that_is_written(studio: Studio, receiver: Rece
         "files afterwards": search_tree(studio.data),
         "rows": rows(studio),
     }
-    assert {where: what for where, what in hits.items() if what} == {}
+    assert {where: what for where, what in found.items() if what} == {}
     assert_that_it_was_looked_for(studio, admin, bytes(commands), log_before)
 
 
