@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -47,7 +47,7 @@ class Became(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """What became of one plugin after a save; `seconds` since it."""
+    """What became of one plugin after a save; `seconds` since it. `along`: others that its swap took along."""
 
     plugin_id: str
     became: Became
@@ -55,15 +55,17 @@ class Saved:
     generation: int | None = None
     seconds: float = 0.0
     error: StudioError | None = None
+    along: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Batch:
-    """Folders that were saved together; `first`: before anybody watched."""
+    """Folders that were saved together; `first`: before anybody watched. `done`: swapped along with another one."""
 
     names: list[str]
     at: float
     first: bool
+    done: set[str] = field(default_factory=set)
 
 
 class Saves:
@@ -115,18 +117,18 @@ class Saves:
             for name in batch.names:
                 self._looks.pop(name, None)
 
-    def _take_all(self, plugins: list[Plugin], batch: _Batch) -> None:
+    def _take_all(self, plugin_ids: list[str], batch: _Batch) -> None:
         """In order of dependency. What another plugin of the batch may have stood in the way of is tried once more."""
         again = []
-        for plugin in plugins:
-            self._newest[plugin.id] = batch
-            saved = self._take_one(plugin, batch)
-            if saved and saved.error and saved.error.code.startswith("depend") and len(plugins) > 1:
-                again.append(plugin)
+        for plugin_id in plugin_ids:
+            self._newest[plugin_id] = batch
+            saved = self._take_one(plugin_id, batch)
+            if saved and saved.error and saved.error.code.startswith("depend") and len(plugin_ids) > 1:
+                again.append(plugin_id)
             else:
                 self._tell(saved, batch)
-        for plugin in again:
-            self._tell(self._take_one(plugin, batch), batch)
+        for plugin_id in again:
+            self._tell(self._take_one(plugin_id, batch), batch)
 
     def _tell(self, saved: Saved | None, batch: _Batch) -> None:
         with self._telling:
@@ -137,7 +139,8 @@ class Saves:
             if saved.became is not Became.FOUND or saved != before:  # that it is not loaded need not be said each time
                 self._tell_one(saved)
 
-    def _take_one(self, plugin: Plugin, batch: _Batch) -> Saved | None:
+    def _take_one(self, plugin_id: str, batch: _Batch) -> Saved | None:
+        plugin = Plugin.objects.select_related("version", "desired", "waiting").get(id=plugin_id)
         running = plugin.waiting or plugin.desired
         if batch.first and running is None:
             return None
@@ -147,7 +150,8 @@ class Saves:
         if plugin.problem is not None or running is None:
             return _found(plugin, version)
         if plugin.version_id == running.version_id:
-            return None if batch.first else Saved(plugin.id, Became.SERVING_ALREADY, version, running.generation)
+            told = batch.first or plugin_id in batch.done
+            return None if told else Saved(plugin.id, Became.SERVING_ALREADY, version, running.generation)
         return self._swap(plugin.id, version, batch)
 
     def _swap(self, plugin_id: str, version: str, batch: _Batch) -> Saved:
@@ -159,7 +163,11 @@ class Saves:
                 self._wait(Change(plugin_id, generation), batch)
         except StudioError as error:
             return Saved(plugin_id, Became.FAILED, version, error=error)
-        return Saved(plugin_id, Became.SWAPPED, version, generation, time.time() - batch.at)
+        seconds = time.time() - batch.at
+        others = [row for row in result.changes if row["id"] != plugin_id and row["action"] != "keep"]
+        batch.done.update(row["id"] for row in others)
+        along = tuple(f"{row['id']} {row['to']['version']}" for row in others)
+        return Saved(plugin_id, Became.SWAPPED, version, generation, seconds, along=along)
 
     def _wait(self, change: Change, batch: _Batch) -> None:
         """A start that takes long, because packages are installed first perhaps, is told of when it is over."""
@@ -182,20 +190,20 @@ def _looks(folder: Path) -> str:
         return fingerprint(folder)
 
 
-def _plugins_in(names: Iterable[str]) -> list[Plugin]:
+def _plugins_in(names: Iterable[str]) -> list[str]:
     """The plugins whose folders are called so, those first that others depend on."""
     plugins_discover()
     folders = [str(Path(settings.STUDIO_PLUGINS) / name) for name in names]
-    rows = Plugin.objects.select_related("version", "desired", "waiting").filter(folder__in=folders)
+    rows = Plugin.objects.select_related("version").filter(folder__in=folders, removed_at=None)
     found = {plugin.id: plugin for plugin in rows.order_by("id")}
     needs = {
         plugin.id: [each.plugin_id for each in dependencies_of(plugin.metadata) if each.plugin_id in found]
         for plugin in found.values()
     }
     try:
-        return [found[plugin_id] for plugin_id in TopologicalSorter(needs).static_order()]
+        return list(TopologicalSorter(needs).static_order())
     except CycleError:
-        return list(found.values())  # each will be told of it
+        return list(found)  # each will be told of it
 
 
 def _found(plugin: Plugin, version: str) -> Saved:

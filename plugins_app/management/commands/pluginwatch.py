@@ -86,7 +86,8 @@ def describe(saved: Saved) -> str:
         return "\n".join([f"{name}: {saved.error.detail}", *(f"    {line}" for line in _about(saved.error))])
     match saved.became:
         case Became.SWAPPED:
-            return f"{name} -> generation {saved.generation} in {saved.seconds * 1000:.0f} ms"
+            along = f", with {', '.join(saved.along)}" if saved.along else ""
+            return f"{name} -> generation {saved.generation} in {saved.seconds * 1000:.0f} ms{along}"
         case Became.STARTING:
             return f"{name} -> generation {saved.generation} is still starting"
         case Became.SERVING_ALREADY:
