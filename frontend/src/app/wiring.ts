@@ -1,5 +1,5 @@
 /** Where the page's long-lived parts are made and tied together; everything else gets them from here. */
-import { notifyManager, QueryClient } from "@tanstack/react-query";
+import { notifyManager, type Query, QueryClient } from "@tanstack/react-query";
 import { navigate } from "wouter/use-browser-location";
 import { ApiError } from "@/api/http";
 import * as studio from "@/api/studio";
@@ -95,10 +95,17 @@ export function hearLifecycle(event: LifecycleEvent): void {
   }
 }
 
+/**
+ * The list first. What belongs to single plugins follows when the page has heard of it: what shows a plugin that is
+ * gone is gone by then, and does not ask for it.
+ */
 export function refreshPlugins(): void {
-  void queryClient.invalidateQueries({ queryKey: keys.nodes });
-  void queryClient.invalidateQueries({ queryKey: keys.plugins });
   void queryClient.invalidateQueries({ queryKey: keys.models });
+  void queryClient.invalidateQueries({ queryKey: keys.nodes });
+  const others = { queryKey: keys.plugins, predicate: ({ queryKey }: Query) => queryKey.length > 1 };
+  void queryClient
+    .invalidateQueries({ queryKey: keys.plugins, exact: true })
+    .then(() => notifyManager.schedule(() => void queryClient.invalidateQueries(others)));
 }
 
 /** The answer is newer than the list: show it at once, before the list is asked again. */

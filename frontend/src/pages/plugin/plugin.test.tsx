@@ -1,6 +1,7 @@
 import { fireEvent, screen, waitFor, within } from "@testing-library/react";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { Plugin } from "@/api/types";
+import { keys, queryClient, refreshPlugins } from "@/app/wiring";
 import {
   aPlugin,
   click,
@@ -278,6 +279,27 @@ test("what happened is listed in words", async () => {
   const items = (await screen.findAllByRole("listitem")).map((item) => item.textContent);
   expect(items[0]).toMatch(/Failed rolled back to generation 1 · on n1signal 11$/);
   expect(items[1]).toMatch(/Loaded generation 1 · on n1$/);
+});
+
+test("a page of a plugin that somebody removed says so, and asks for nothing of it any more", async () => {
+  studio.shows["/api/plugins/calc/versions"] = ok({ versions, releases });
+  await open("versions");
+  await screen.findByTestId("release-1");
+  studio.plugins = [];
+  studio.read.length = 0;
+  refreshPlugins();
+  expect(await screen.findByText("No such plugin")).toBeTruthy();
+  await queryClient.invalidateQueries({ queryKey: keys.plugins });
+  expect(studio.read.filter((path) => path.includes("/calc/"))).toEqual([]);
+});
+
+test("what a plugin's page shows is asked again when something happened", async () => {
+  studio.shows["/api/plugins/calc/versions"] = ok({ versions, releases: [] });
+  await open("versions");
+  await screen.findByText("It has never been loaded.");
+  studio.shows["/api/plugins/calc/versions"] = ok({ versions, releases });
+  refreshPlugins();
+  expect(await screen.findByTestId("release-1")).toBeTruthy();
 });
 
 test("keyboards reach everything: each button of a part is a real one with a name", async () => {
