@@ -213,13 +213,13 @@ class Studio:
         """Kill the launcher and everything below it at once, as a power cut would."""
         assert self.launcher is not None
         self.launcher.send_signal(signal.SIGSTOP)  # it must not tidy up while we are at it
-        doomed = processes_of(self.data)
-        for process in doomed:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
+        while doomed := [each for each in processes_of(self.data) if each.pid != self.launcher.pid]:
+            for process in doomed:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+            psutil.wait_procs(doomed, timeout=0.05)  # nobody collects them while the launcher is stopped
         self.launcher.kill()
         self.launcher.wait()
-        psutil.wait_procs(doomed, timeout=10)
 
     def pids(self) -> dict[str, int]:
         """Return the numbers of the processes that the launcher keeps, by name."""
