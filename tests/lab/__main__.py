@@ -53,9 +53,10 @@ def _run(lab: Lab, given: argparse.Namespace) -> int:
         with steps.open("w") as log, contextlib.redirect_stdout(log):
             run_state_machine_as_test(tested, settings=how)
     except BaseException:
+        print(f"in run {lab.runs}", file=sys.stderr)
         print((lab.root / "host.log").read_text()[-5000:], steps.read_text()[-3000:], sep="\n", file=sys.stderr)
         raise
-    print(f"{given.runs} runs of up to {given.steps} steps in {time.monotonic() - began:.0f} s: no invariant broke")
+    print(f"{lab.runs} runs of up to {given.steps} steps in {time.monotonic() - began:.0f} s: no invariant broke")
     print("what happened:", ", ".join(f"{count} {event}" for event, count in lab.happened()))
     return 0
 

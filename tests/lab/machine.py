@@ -48,6 +48,7 @@ def machine(lab: Lab) -> type[RuleBasedStateMachine]:
         @initialize()
         def begin(self) -> None:
             """Each run begins with nothing loaded and three plugins that work."""
+            lab.runs += 1
             for plugin_id in PLUGINS:
                 lab.write(plugin_id, version=f"1.0.{next(_NUMBERS)}")
 

@@ -65,6 +65,7 @@ class Lab:
         (self.data / "run").mkdir(mode=0o700, parents=True)
         (root / "pg").mkdir()
         self.postgres = Postgres(root / "pg")
+        self.runs = 0
         self.host: int | None = None
         self._redis: subprocess.Popen[bytes] | None = None
         self._hosts: subprocess.Popen[str] | None = None
@@ -158,7 +159,7 @@ class Lab:
                 command = [sys.executable, "-m", "aichat.embedded_redis"]
                 self._redis = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
             socket = self.data / "run" / "valkey.sock"
-            wait_for(socket.exists, 10)
+            wait_for(socket.exists, _PATIENCE, (self.root / "redis.log").read_text)
 
     def take_redis(self) -> None:
         """Stop Redis."""
