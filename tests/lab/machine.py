@@ -10,6 +10,7 @@ import contextlib
 import itertools
 import os
 import signal
+import sys
 import traceback
 from collections.abc import Callable
 from typing import Any
@@ -49,6 +50,8 @@ def machine(lab: Lab) -> type[RuleBasedStateMachine]:
         def begin(self) -> None:
             """Each run begins with nothing loaded and three plugins that work."""
             lab.runs += 1
+            if lab.runs % 50 == 0:
+                print(f"run {lab.runs}", file=sys.stderr, flush=True)
             for plugin_id in PLUGINS:
                 lab.write(plugin_id, version=f"1.0.{next(_NUMBERS)}")
 
