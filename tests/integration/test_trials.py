@@ -215,7 +215,7 @@ async def test_files_that_are_missing_here_are_brought_first(node: HostedNode) -
     async def bring(wanted: Wanted) -> None:
         node.snapshot(wanted.digest)
 
-    node.store.prepare = bring  # type: ignore[assignment, method-assign]
+    node.store.prepare = bring  # type: ignore[method-assign]
     version(node, "far")
     await node.active(1)
     assert states(node)[:3] == ["installing", "loading", "active"]
