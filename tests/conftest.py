@@ -105,6 +105,7 @@ def redis_server(owned_processes: set[int]) -> Iterator[str]:
         owned_processes.add(process.pid)
         try:
             wait_for((settings.STUDIO_RUN / "valkey.sock").exists, 10)
+            _open_celery_pool()
             yield settings.REDIS_URL
         finally:
             process.terminate()
@@ -121,6 +122,13 @@ def postgres(owned_processes: set[int]) -> Iterator[Postgres]:
     finally:
         server.stop()
         shutil.rmtree(root, ignore_errors=True)
+
+
+def _open_celery_pool() -> None:
+    """Celery keeps the connections it sends with for as long as the process lives: no test shall seem to leak them."""
+    from aichat.celery import app
+
+    app.send_task("tests.nothing", queue="tests", retry=False)
 
 
 @pytest.fixture(scope="session")
