@@ -216,7 +216,8 @@ def _install(key: str, draft: Path, lock: str, options: list[str], watch: _Watch
         run_uv(*command, "--offline", watch=watch)
     except UvError:
         watch.restart()
-        run_uv(*command, watch=watch)
+        # What broke off half-way, for want of room say, counts as installed for uv: it would be left as it is.
+        run_uv(*command, "--reinstall", watch=watch)
 
 
 def _link_mode(target: Path) -> str:
