@@ -73,6 +73,8 @@ def test_a_given_redis_is_spelled_for_each_client(given: str, redis_py: str, cel
         ("STUDIO_SECRET_KEYS", "too-short"),
         ("STUDIO_NODE", "two words"),
         ("STUDIO_NODE", "-dash"),
+        ("STUDIO_NODE_EXPIRY", "0"),
+        ("STUDIO_NODE_EXPIRY", "1 day"),
         ("STUDIO_DEBUG", "maybe"),
         ("DEV", "2"),
         ("STUDIO_DATA", "/" + "d" * 200),
