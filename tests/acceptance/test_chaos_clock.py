@@ -105,9 +105,9 @@ def row(studio: Studio, where: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("rounds", ROUNDS)
 def test_the_clock_is_moved(studio: Studio, clock: Clock, place: Path, rounds: int) -> None:
-    with Traffic(studio, place / "ledger") as traffic:
+    with Traffic(studio, place / "ledger", callers=2) as traffic:
         for _ in range(rounds):
-            long_one = begin_long_one(studio, 25)  # longer than beat takes to look for lost ones, twice
+            long_one = begin_long_one(studio, 18)  # longer than beat takes to look for lost ones
             for offset in MOVES:
                 clock.move(offset)
                 wait_for(lambda by=offset: abs(ahead(studio) - by) < 60, 30, lambda: str(ahead(studio)))

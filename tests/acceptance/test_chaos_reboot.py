@@ -25,7 +25,7 @@ from tests.studio import Studio, processes_of, running, wait_for
 CONFIG = {"api_key": "secret", "timeout": 30}
 SETTLED = {"active", "inactive", "available", "error", "blocked"}
 HALF_MADE = (".draft-*", ".spoilt-*", ".incoming-*", "*.new", "*.tmp", ".current.sock.*")
-POWER_CUTS = [pytest.param(3, id="short"), pytest.param(60, id="long", marks=pytest.mark.soak)]
+POWER_CUTS = [pytest.param(2, id="short"), pytest.param(60, id="long", marks=pytest.mark.soak)]
 
 
 @pytest.fixture

@@ -10,8 +10,6 @@ import pytest
 
 from tests.integration.test_events import *  # noqa: F403 - the very same tests, on the studio below
 from tests.integration.test_load import *  # noqa: F403
-from tests.integration.test_reload import *  # noqa: F403
-from tests.integration.test_unload import *  # noqa: F403
 from tests.postgres import Postgres
 from tests.studio import ROOT, Studio, running_studio
 
@@ -20,8 +18,6 @@ ON_THE_TABLES = (
     "test_settling.py",
     "test_release_failure.py",
     "test_node_folders.py",
-    "test_hooks.py",
-    "test_chat_conversations.py",
 )
 
 
