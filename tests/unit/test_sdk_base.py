@@ -45,7 +45,7 @@ def test_the_public_names_are_these() -> None:
     assert set(sdk.__all__) == {
         *("BasePlugin", "ProviderPlugin", "ToolPlugin", "MiddlewarePlugin", "ExportPlugin"),
         *("PluginMetadata", "PluginType", "Limits", "Context", "Storage", "method"),
-        *("PluginError", "ConfigError", "NotReady", "AuthFailed", "UpstreamError", "PermissionDenied"),
+        *("PluginError", "ConfigError", "NotReady", "OldState", "AuthFailed", "UpstreamError", "PermissionDenied"),
         *("Cancelled", "DeadlineExceeded"),
     }
     assert all(getattr(sdk, name).__doc__ for name in sdk.__all__)
