@@ -107,7 +107,7 @@ def redis_server(owned_processes: set[int]) -> Iterator[str]:
         owned_processes.add(process.pid)
         try:
             wait_for((settings.STUDIO_RUN / "valkey.sock").exists, 10)
-            _open_celery_pool()
+            _open_connections()
             yield settings.REDIS_URL
         finally:
             process.terminate()
@@ -126,10 +126,12 @@ def postgres(owned_processes: set[int]) -> Iterator[Postgres]:
         shutil.rmtree(root, ignore_errors=True)
 
 
-def _open_celery_pool() -> None:
-    """Celery keeps the connections it sends with for as long as the process lives: no test shall seem to leak them."""
+def _open_connections() -> None:
+    """What is kept for as long as the process lives is opened before any test, which would seem to leak it."""
     from aichat.celery import app
+    from plugins_app.services.hints import redis_client
 
+    redis_client().ping()
     app.send_task("tests.nothing", queue="tests", retry=False)
 
 

@@ -45,10 +45,10 @@ def test_a_loaded_plugin_is_not_removed(studio: Studio, plugin_folder: Drop) -> 
 
 
 def test_a_removed_plugin_is_gone_and_its_folder_is_in_the_trash(studio: Studio, plugin_folder: Drop) -> None:
-    folder = plugin_folder("leaving", tool("leaving"))
+    folder = plugin_folder("departing", tool("departing"))
     studio.http.get("/api/plugins/available")
-    assert studio.http.delete("/api/plugins/leaving").status == 204
-    assert studio.http.get("/api/plugins/leaving").json()["code"] == "plugin_not_found"
-    [trashed] = (studio.data / "trash").glob("leaving-*")
+    assert studio.http.delete("/api/plugins/departing").status == 204
+    assert studio.http.get("/api/plugins/departing").json()["code"] == "plugin_not_found"
+    [trashed] = (studio.data / "trash").glob("departing-*")
     trashed.rename(folder)
-    assert studio.http.get("/api/plugins/leaving").json()["state"] == "available"
+    assert studio.http.get("/api/plugins/departing").json()["state"] == "available"
