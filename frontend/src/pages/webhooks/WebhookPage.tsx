@@ -14,7 +14,7 @@ import { Deliveries } from "./Deliveries";
 import { SecretDialog } from "./SecretDialog";
 import { TestButton } from "./TestButton";
 import { WebhookForm } from "./WebhookForm";
-import { EnabledSwitch, refreshWebhooks, WebhookFacts } from "./WebhookState";
+import { EnabledSwitch, forgetWebhook, WebhookFacts } from "./WebhookState";
 
 /** One webhook, and every message that was sent to it. */
 export function WebhookPage({ id }: { id: string }) {
@@ -58,7 +58,7 @@ function Body({ webhook }: { webhook: Webhook }) {
     try {
       await api.deleteWebhook(id);
       go("/webhooks");
-      refreshWebhooks();
+      forgetWebhook(id);
       toast({ text: `${name} is deleted.` });
     } catch (error) {
       toastError(`${name} was not deleted.`, error);

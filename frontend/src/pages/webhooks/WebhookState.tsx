@@ -10,6 +10,14 @@ export function refreshWebhooks(): void {
   void queryClient.invalidateQueries({ queryKey: keys.webhooks });
 }
 
+/** Its page may still be there for a moment, and must not ask for what is gone. */
+export function forgetWebhook(id: string): void {
+  void queryClient.invalidateQueries({
+    queryKey: keys.webhooks,
+    predicate: ({ queryKey }) => queryKey[1] !== id,
+  });
+}
+
 export function EnabledSwitch({ webhook: { id, name, enabled } }: { webhook: Webhook }) {
   // What was just chosen, until the server has said so.
   const [wanted, setWanted] = useState<boolean>();
