@@ -82,6 +82,7 @@ def test_a_cancelled_one_is_never_begun(queued: Execution, calls: list[str]) -> 
     assert calls == []
 
 
+@pytest.mark.allow_leaks("descriptor")  # the process keeps its connection to Redis once it has one
 def test_a_dead_workers_execution_ends_and_is_not_repeated(queued: Execution, calls: list[str]) -> None:
     lost = timezone.now() - timedelta(seconds=1)
     Execution.objects.filter(id=queued.id).update(status="running", started_at=lost, lease_until=lost)
