@@ -178,11 +178,12 @@ def test_a_second_plugin_host_on_a_node_refuses_to_start(cluster: Cluster) -> No
 
 
 @pytest.mark.soak
-def test_a_node_that_never_comes_back_is_forgotten(cluster: Cluster) -> None:
+def test_a_node_that_never_comes_back_is_forgotten(cluster: Cluster, owned_processes: set[int]) -> None:
     a, b = cluster["a"], cluster["b"]
     a.stop()
     a.environ["STUDIO_NODE_EXPIRY"] = "20"
     a.start()
+    owned_processes.update(launchers(cluster))
     b.stop()
     wait_for(lambda: [node["node"] for node in a.http.get("/api/nodes").json()["results"]] == ["a"], 180, a.log)
     assert all({row["node"] for row in card["nodes"]} <= {"a"} for card in a.http.get("/api/plugins").json()["results"])
