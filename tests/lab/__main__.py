@@ -57,6 +57,7 @@ def _run(lab: Lab, given: argparse.Namespace) -> int:
         print((lab.root / "host.log").read_text()[-5000:], steps.read_text()[-3000:], sep="\n", file=sys.stderr)
         raise
     print(f"{lab.runs} runs of up to {given.steps} steps in {time.monotonic() - began:.0f} s: no invariant broke")
+    print("faults:", ", ".join(f"{count} {kind}" for kind, count in sorted(lab.faults.items())))
     print("what happened:", ", ".join(f"{count} {event}" for event, count in lab.happened()))
     return 0
 

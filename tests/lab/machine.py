@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from tests.lab.studio import PLUGINS, Lab, eventually
 
@@ -46,14 +46,16 @@ def machine(lab: Lab) -> type[RuleBasedStateMachine]:
 
         database_away = False
 
-        @initialize()
-        def begin(self) -> None:
-            """Each run begins with nothing loaded and three plugins that work."""
+        @initialize(loaded=st.lists(_plugins, min_size=1, unique=True))
+        def begin(self, loaded: list[str]) -> None:
+            """Each run begins with three plugins that work, and some of them loaded: there is something to break."""
             lab.runs += 1
             if lab.runs % 50 == 0:
                 print(f"run {lab.runs}", file=sys.stderr, flush=True)
             for plugin_id in PLUGINS:
                 lab.write(plugin_id, version=f"1.0.{next(_NUMBERS)}")
+            for plugin_id in loaded:
+                assert plugins.plugin_load(plugin_id=plugin_id).settled
 
         # operations
 
@@ -94,50 +96,29 @@ def machine(lab: Lab) -> type[RuleBasedStateMachine]:
             """What beat does."""
             self._try(releases.releases_settle)
 
-        # faults
+        # faults: one rule of six, or the runs would be about little else
 
-        @rule(number=st.integers(0, 7))
-        def crash(self, number: int) -> None:
-            """SIGKILL a plugin process."""
+        @rule(kind=st.sampled_from(["crash", "crash", "host", "redis", "database"]), number=st.integers(0, 7))
+        def fault(self, kind: str, number: int) -> None:
+            """Kill a plugin process; or take away what is there, and bring back what is not."""
+            lab.faults[kind] += 1
+            if kind == "crash":
+                self._crash(number)
+            elif kind == "host":
+                lab.start_host() if lab.host is None else lab.kill_host()
+            elif kind == "redis":
+                lab.take_redis() if lab.has_redis else lab.bring_redis()
+            elif self.database_away:
+                self._bring_database()
+            else:
+                lab.postgres.stop(immediate=number % 2 == 0)
+                self.database_away = True
+
+        def _crash(self, number: int) -> None:
             found = sorted(lab.processes())
             if found:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(found[number % len(found)], signal.SIGKILL)
-
-        @rule()
-        @precondition(lambda self: lab.host is not None)
-        def host_dies(self) -> None:
-            """SIGKILL the plugin host."""
-            lab.kill_host()
-
-        @rule()
-        @precondition(lambda self: lab.host is None)
-        def host_starts(self) -> None:
-            """Another host takes over."""
-            lab.start_host()
-
-        @rule()
-        def redis_goes(self) -> None:
-            """Redis is away from now on."""
-            lab.take_redis()
-
-        @rule()
-        def redis_comes(self) -> None:
-            """Redis is back."""
-            lab.bring_redis()
-
-        @rule(immediate=st.booleans())
-        @precondition(lambda self: not self.database_away)
-        def database_goes(self, immediate: bool) -> None:
-            """The database is away from now on, in order or as in a power cut."""
-            lab.postgres.stop(immediate=immediate)
-            self.database_away = True
-
-        @rule()
-        @precondition(lambda self: self.database_away)
-        def database_comes(self) -> None:
-            """The database is back."""
-            self._bring_database()
 
         def _bring_database(self) -> None:
             if self.database_away:

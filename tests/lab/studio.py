@@ -66,6 +66,7 @@ class Lab:
         (root / "pg").mkdir()
         self.postgres = Postgres(root / "pg")
         self.runs = 0
+        self.faults: Counter[str] = Counter()
         self.host: int | None = None
         self._redis: subprocess.Popen[bytes] | None = None
         self._hosts: subprocess.Popen[str] | None = None
@@ -160,6 +161,11 @@ class Lab:
                 self._redis = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
             socket = self.data / "run" / "valkey.sock"
             wait_for(socket.exists, _PATIENCE, (self.root / "redis.log").read_text)
+
+    @property
+    def has_redis(self) -> bool:
+        """Whether Redis runs."""
+        return self._redis is not None
 
     def take_redis(self) -> None:
         """Stop Redis."""
