@@ -279,7 +279,7 @@ class AsyncClient:
         try:
             async with asyncio.timeout(max(0.05, plan.connect_until() - time.monotonic())):
                 await asyncio.shield(connection.hello)
-        except BaseException:
+        except BaseException:  # a cancelled caller, too, leaves no connection
             connection.close()
             raise
         return connection

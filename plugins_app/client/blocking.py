@@ -71,7 +71,7 @@ class _Connection:
             with socket_address(link) as address:
                 self._socket.connect(address)
             first = self.receive(until)
-        except BaseException:
+        except BaseException:  # nobody else knows of this socket yet
             self._socket.close()
             raise
         if not isinstance(first, Hello):

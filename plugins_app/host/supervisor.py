@@ -9,9 +9,11 @@ from dataclasses import replace
 from typing import Any
 
 from plugins_app.process.watchdog import BLOCKED_LOOP
+from plugins_app.wire import Pong
 
 from . import starting
 from .breaker import Breaker
+from .health import until_sick
 from .process import PluginProcess
 from .records import set_current
 from .reporting import Node, Reporter
@@ -22,7 +24,6 @@ from .trial import Trial
 
 __all__ = ["Supervisor"]
 
-_PING_EVERY, _PING_TIMEOUT = 2.0, 10.0
 _PROVED_AFTER = 10.0
 _SLOW_AFTER = 10.0
 _log = logging.getLogger(__name__)
@@ -352,6 +353,8 @@ class Supervisor(Reporter):
             )
             problem = told("breaker_open", detail, hint="Reload it when the cause is gone, or wait for the next try.")
             problem |= {"recoverable": True, "retry_after": seconds, "traceback": error.get("traceback", "")}
+            if self._standing_in is not None and self.wanted is not None:
+                problem["generation"] = self.wanted.generation  # rejected it stays, whatever became of its stand-in
             set_current(self._node.paths.plugin(self.plugin_id), None)
             self._observe(state="error", generation=None, pid=None, error=problem, message="")
             self._retry_at = time.monotonic() + seconds
@@ -362,27 +365,13 @@ class Supervisor(Reporter):
 
     async def _watch_health(self, process: PluginProcess) -> None:
         since = time.monotonic()
-        while not process.exited.is_set() and self.current is process:
-            if await _first_of(process.unhealthy, process.exited, timeout=_PING_EVERY):
-                break
-            pong = await process.ping(_PING_TIMEOUT)
-            if self.current is not process or process.exited.is_set():
-                return
-            if pong is None:
-                _log.warning("%s does not answer its heartbeat; killing it", self.plugin_id)
-                process.unhealthy_reason = f"it did not answer its heartbeat for {_PING_TIMEOUT:g} s"
-                process.kill()
-                process.ordered_to_end = False
-                return
-            memory, limit = process.memory(), process.record.memory_bytes
-            if memory is not None and limit is not None and memory > limit:
-                process.unhealthy_reason = f"it uses {memory >> 20} MiB, its limit is {limit >> 20} MiB"
-                process.over_limit = True
-                process.unhealthy.set()
+
+        def seen(pong: Pong, memory: int | None) -> None:
             if self._breaker.open and time.monotonic() - since > _PROVED_AFTER:
                 self._breaker.proved()
             self._observe(calls=pong.calls, errors=pong.errors, rss_bytes=memory, quiet=True)
-        if process.unhealthy.is_set() and self.current is process and not process.exited.is_set():
+
+        if await until_sick(process, lambda: self.current is process, seen):
             await self._renew(process)
 
     async def _renew(self, process: PluginProcess) -> None:
@@ -413,14 +402,3 @@ class Supervisor(Reporter):
             await process.drain()
         finally:
             self._leaving -= 1
-
-
-async def _first_of(*events: asyncio.Event, timeout: float) -> bool:
-    """Whether one of the events came within `timeout` seconds."""
-    tasks = [asyncio.get_running_loop().create_task(event.wait()) for event in events]
-    try:
-        done, _ = await asyncio.wait(tasks, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-        return bool(done)
-    finally:
-        for task in tasks:
-            task.cancel()

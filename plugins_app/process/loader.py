@@ -56,7 +56,7 @@ def import_plugin(code_dir: Path, package: str, entry: str | None = None) -> Mod
     try:
         _import_package(name, code_dir)
         return importlib.import_module(f"{name}.{module_name}")
-    except BaseException as error:
+    except BaseException as error:  # a module may raise anything, SystemExit too
         raise LoadError(_import_failure(error, code_dir, name)) from error
 
 
@@ -139,7 +139,7 @@ def create(plugin_class: type[BasePlugin], spec: Spec, transport: HostTransport 
     plugin_class._context = Context(spec.plugin_id, transport)
     try:
         plugin = plugin_class(dict(spec.config)) if _takes_config(plugin_class) else plugin_class()
-    except BaseException as error:
+    except BaseException as error:  # as above, from its constructor
         raise LoadError(_failure("initialize_raised", f"{plugin_class.__name__}()", error)) from error
     plugin._config = config
     return plugin
@@ -157,7 +157,7 @@ def metadata_of(plugin: BasePlugin) -> PluginMetadata:
     """The plugin's metadata, checked."""
     try:
         metadata: object = plugin.metadata
-    except BaseException as error:
+    except BaseException as error:  # as above, from its property
         raise LoadError(_failure("metadata_failed", "metadata", error)) from error
     if not isinstance(metadata, PluginMetadata):
         kind = type(metadata).__name__

@@ -97,7 +97,7 @@ class PluginHarness:
         try:
             self._plugin = self._create()
             await self._initialize(self._plugin)
-        except BaseException:
+        except BaseException:  # `__aexit__` is not called then
             self._cleanup.close()
             raise
         return self

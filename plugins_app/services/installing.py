@@ -169,7 +169,7 @@ def _put_in_place(folder: Path, read: FolderRead) -> Installed:
         _swap(folder, final, is_there)
         try:
             installed = _store(read, final)
-        except BaseException:
+        except BaseException:  # whatever it was: files and rows must not part
             _swap(final, folder, is_there)
             raise
         if is_there:  # now the one that was there

@@ -70,7 +70,7 @@ def run_uv(*arguments: str, watch: Watch) -> None:
                     said.append(line)
                 watch(line)
             status = process.wait()
-        except BaseException:
+        except BaseException:  # a task that is stopped, too: uv must not go on alone
             _kill(process.pid)
             raise
     if status:

@@ -159,6 +159,17 @@ async def test_a_host_that_starts_after_a_rollback_does_not_try_the_failed_one_a
     assert (seen.pid, seen.generation, seen.attempted) == (before.pid, old.generation, new.generation)
 
 
+async def test_what_failed_stays_rejected_when_its_stand_in_crashes_too(node: HostedNode) -> None:
+    old, new = await swapped(node)
+    await node.error("exit", status=3)
+    for _ in range(3):
+        await node.active(old.generation)
+        await node.error("exit", status=4)
+    seen = await node.seen(lambda row: row.state == "error")
+    assert seen.error is not None
+    assert (seen.error["code"], seen.error["generation"]) == ("breaker_open", new.generation)
+
+
 async def test_calls_during_a_rollback_are_answered(node: HostedNode) -> None:
     await swapped(node)
     await node.error("exit", status=3)
