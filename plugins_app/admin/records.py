@@ -161,7 +161,7 @@ class PluginReleaseAdmin(ReadOnlyAdmin):
     def outcome(self, row: PluginRelease) -> SafeString | str:
         if row.failure:
             return badge("failed")
-        return format_html("passed its trial {}", moment(row.committed_at)) if row.committed_at else "–"
+        return format_html("proven {}", moment(row.committed_at)) if row.committed_at else "–"
 
     @admin.display(description="why it was taken back")
     def trouble(self, row: PluginRelease) -> SafeString | str:

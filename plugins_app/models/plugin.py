@@ -82,7 +82,8 @@ class PluginRelease(models.Model):
 
     `previous_config`, `previous_config_version` and `previous_granted` are what the plugin's own row gets back when
     this release fails. Releases of one `batch` were asked for together and are taken back together. `explanation`
-    says which plugin asked for which version, for all of the batch.
+    says which plugin asked for which version, for all of the batch. `committed_at` is also set when the next change
+    came while it served.
     """
 
     plugin = models.ForeignKey(Plugin, on_delete=models.CASCADE, related_name="releases")

@@ -123,7 +123,7 @@ function ReleaseLine({ release, locked, onGo }: LineProps & { release: Release }
           </span>
           {committed_at && (
             <span>
-              passed its trial <When at={committed_at} />
+              proven <When at={committed_at} />
             </span>
           )}
         </p>
