@@ -128,6 +128,8 @@ class Supervisor(Reporter):
 
     async def _converge(self) -> None:
         wanted, current = self._target, self.current
+        if wanted is not None and current is None and self.observed.state == "active":
+            self._observe(state="loading", generation=None, pid=None)  # its process died while nobody watched
         if wanted is None:
             self._unload(current)
         elif current is not None and current.generation == wanted.generation:

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 
 from tests.acceptance.plugins import ledger_manifest, ledger_plugin
 from tests.studio import Studio
 
-RELOADS, CALLERS, STREAMERS = 200, 32, 8
+CALLERS, STREAMERS = 32, 8
 
 
 @dataclass
@@ -59,8 +60,9 @@ def said(stream: str) -> str:
     return "".join(json.loads(delta)["content"] for delta in deltas)
 
 
-async def test_two_hundred_reloads_under_load(
-    studio: Studio, plugin_folder: Callable[..., Path], tmp_path: Path
+@pytest.mark.parametrize("reloads", [25, pytest.param(200, marks=pytest.mark.soak)])
+async def test_reloads_under_load(
+    studio: Studio, plugin_folder: Callable[..., Path], tmp_path: Path, reloads: int
 ) -> None:
     ledger = str(tmp_path)
     folder = plugin_folder("ledger", ledger_plugin(0, ledger), files={"plugin.toml": ledger_manifest(ledger)})
@@ -72,7 +74,7 @@ async def test_two_hundred_reloads_under_load(
     async with aiohttp.ClientSession(studio.url, headers=headers, connector=connector) as http:
         clients = [asyncio.create_task(traffic.execute(http, numbers)) for _ in range(CALLERS)]
         clients += [asyncio.create_task(traffic.stream(http, numbers)) for _ in range(STREAMERS)]
-        generations = [await reload(http, folder, version, ledger) for version in range(1, RELOADS + 1)]
+        generations = [await reload(http, folder, version, ledger) for version in range(1, reloads + 1)]
         traffic.stop.set()
         await asyncio.gather(*clients)
 

@@ -69,8 +69,11 @@ def console() -> Iterator[Console]:
 
 
 @pytest.fixture
-def page(browser: Browser, studio: Studio, console: Console) -> Iterator[Page]:
-    """A page of a new, empty profile; paths are the studio's. An error in it fails the test."""
+def page(browser: Browser, studio: Studio, console: Console, drop: Callable[..., Path]) -> Iterator[Page]:
+    """A page of a new, empty profile; paths are the studio's. An error in it fails the test.
+
+    It closes before `drop` has the studio forget what the page still shows.
+    """
     expect.set_options(timeout=_PATIENCE_MS)
     context = browser.new_context(
         base_url=studio.url, viewport={"width": 1280, "height": 800}, color_scheme="light", reduced_motion="reduce"
