@@ -50,14 +50,16 @@ class Outcome:
         )
 
 
+#: A file's tests stay together: they share what they have started.
+PARALLEL = ("-n", "logical", "--maxprocesses", "4", "--dist", "loadfile")
 STAGES = (
     Stage("ruff check", ["ruff", "check", "."]),
     Stage("ruff format", ["ruff", "format", "--check", "."]),
     Stage("mypy", ["mypy", "aichat", "plugins_app", "tests", "manage.py"]),
     Stage("biome, tsc", ["npm", "run", "--silent", "check"], ROOT / "frontend"),
     Stage("vitest", ["npm", "test", "--silent"], ROOT / "frontend"),
-    Stage("pytest", ["python", "-m", "pytest"]),
-    Stage("browser", ["python", "-m", "pytest", "-m", "e2e", "tests/e2e"], needs_browser=True),
+    Stage("pytest", ["python", "-m", "pytest", *PARALLEL]),
+    Stage("browser", ["python", "-m", "pytest", "-m", "e2e", "tests/e2e", *PARALLEL], needs_browser=True),
 )
 
 

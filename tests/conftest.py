@@ -59,6 +59,7 @@ def leak_guard(request: pytest.FixtureRequest, owned_processes: set[int]) -> Ite
     allowed = set(marker.args) if marker else set()
     if "TEST_DATABASE_URL" in os.environ:
         allowed.add("descriptor")  # PostgreSQL's connection is opened again to empty the tables after the test
+    _open_database(request)
     with _temporary_root() as root:
         before = Snapshot.take(owned_processes)
         yield
@@ -68,6 +69,16 @@ def leak_guard(request: pytest.FixtureRequest, owned_processes: set[int]) -> Ite
     if found:
         described = "\n".join(f"  {kind}: {name}" for kind, names in found.items() for name in names)
         pytest.fail(f"the test left behind:\n{described}", pytrace=False)
+
+
+def _open_database(request: pytest.FixtureRequest) -> None:
+    """Open the connection that the process keeps, which the test before may have closed, so that it is no leak."""
+    from django.db import connection
+
+    if {"db", "transactional_db"} & set(request.fixturenames) or request.node.get_closest_marker("django_db"):
+        request.getfixturevalue("django_db_setup")
+        with request.getfixturevalue("django_db_blocker").unblock():
+            connection.ensure_connection()
 
 
 @pytest.fixture(autouse=True)

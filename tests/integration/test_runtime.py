@@ -357,6 +357,16 @@ class TestHost:
         await node.active(node.want("d1"))
         assert (await node.execute("echo")).value["pid"] != pid
 
+    async def test_what_died_while_no_host_watched_is_loading_before_it_waits(self, node: HostedNode) -> None:
+        row = await node.seen(lambda row: row.state == "active")
+        await node.abandon()
+        assert row.pid is not None
+        os.kill(row.pid, signal.SIGKILL)
+        node.want("d1", dependencies=("third",))
+        await node.start()
+        await node.seen(lambda row: row.state == "blocked")
+        assert [row.state for row in node.store.history][-3:] == ["active", "loading", "blocked"]
+
     async def test_what_is_not_wanted_any_more_is_drained_by_the_next_host(self, node: HostedNode) -> None:
         pid = (await node.execute("echo")).value["pid"]
         await node.abandon()
