@@ -72,8 +72,22 @@ class UserCalls:
         if error.code == "not_loaded":
             reason = self._registry.why_not(plugin_id)
             return ChatError(reason.code, reason.detail, retry_after=reason.retry_after, plugin_id=plugin_id)
+        if error.code == "refused":
+            return refusal(plugin_id, error)
         detail = f"{error.type_name}: {error.detail}" if error.type_name else error.detail
         return ChatError(error.code, detail, status=error.status, retry_after=error.retry_after, plugin_id=plugin_id)
+
+
+def refusal(plugin_id: str, error: CallError) -> ChatError:
+    """A plugin's `Refused`, in its own words and under its own code."""
+    return ChatError(
+        str(error.data.get("reason") or "refused"),
+        error.detail,
+        status=error.status,
+        retry_after=error.retry_after,
+        plugin_id=plugin_id,
+        refusal=True,
+    )
 
 
 class _Stream:

@@ -36,12 +36,19 @@ class ChatError(StudioError):
         errors: list[dict[str, str]] | None = None,
         retry_after: float | None = None,
         plugin_id: str | None = None,
+        refusal: bool = False,
     ) -> None:
-        """`status`, when given, wins over the table's: a plugin's own error brings its status along."""
+        """`status`, when given, wins over the table's: a plugin's own error brings its status along.
+
+        `refusal` marks a plugin's `Refused`: its code is the plugin's own, and no middleware's `on_error` skips it.
+        """
         super().__init__(code, detail, errors=errors, retry_after=retry_after)
         usual, self.title = CHAT_CODES.get(code) or CODES.get(code) or (502, code.replace("_", " ").capitalize())
         self.status = status or usual
         self.plugin_id = plugin_id
+        self.refusal = refusal
+        if refusal:
+            self.title = CODES["refused"][1]
 
     def to_dict(self) -> dict[str, Any]:
         """The data of an `error` event, and what is stored with the message."""

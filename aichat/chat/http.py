@@ -64,8 +64,9 @@ async def send_json(send: Send, status: int, data: Any, headers: Headers = ()) -
 
 async def send_problem(send: Send, error: StudioError, headers: Headers = ()) -> None:
     """Answer with RFC 9457 problem+json."""
+    explained = "refused" if getattr(error, "refusal", False) else error.code  # a plugin's own reason has no page here
     data = {
-        "type": f"/docs/errors#{error.code}",
+        "type": f"/docs/errors#{explained}",
         "title": error.title,
         "status": error.status,
         "detail": error.detail,

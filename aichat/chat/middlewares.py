@@ -97,6 +97,8 @@ def _content_of(response: dict[str, Any]) -> None:
 
 
 def _skip_or_raise(middleware: Middleware, error: ChatError) -> None:
+    if error.refusal:
+        raise error
     if middleware.on_error == "skip":
         _log.warning("middleware %s failed and is skipped: %s: %s", middleware.plugin_id, error.code, error.detail)
         return

@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from aichat.chat.errors import ChatError
 
-__all__ = ["ChatRequest", "Emit", "Middleware", "Plan", "Plugins", "ProgressFn", "Provider", "Tool", "split_model"]
+__all__ = [
+    "ChatRequest",
+    "Emit",
+    "Middleware",
+    "Plan",
+    "Plugins",
+    "ProgressFn",
+    "Provider",
+    "Purpose",
+    "Tool",
+    "model_not_found",
+    "split_model",
+]
 
 #: Takes an event's name and data; returns at once.
 Emit = Callable[[str, dict[str, Any]], None]
 ProgressFn = Callable[[float | None, str, Any], None]
+#: What a provider is called for: a conversation, an OpenAI client, a plugin's `context.chat`, a conversation's title.
+Purpose = Literal["chat", "v1", "plugin", "title"]
 
 
 class PluginStream(Protocol):
@@ -79,6 +93,8 @@ class Tool:
     description: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     timeout: float = 60
+    title: str = ""
+    destructive: bool = False
 
     def to_openai(self) -> dict[str, Any]:
         """The tool as it is offered to a model."""
@@ -111,13 +127,19 @@ class Plan:
 
 @dataclass(slots=True)
 class ChatRequest:
-    """What middlewares may change before a provider sees it. `params` are OpenAI's, `tools` among them."""
+    """What middlewares may change before a provider sees it. `params` are OpenAI's, `tools` among them.
+
+    `round` counts the calls of a provider for one answer: tools are used between them. `request_id` is one call's.
+    """
 
     model: str
     messages: list[dict[str, Any]]
     params: dict[str, Any]
     user: dict[str, Any] | None
     conversation_id: str | None = None
+    purpose: Purpose = "chat"
+    request_id: str = ""
+    round: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """The request as a middleware gets it."""
@@ -127,6 +149,19 @@ class ChatRequest:
             "params": self.params,
             "user": self.user,
             "conversation_id": self.conversation_id,
+            "request_id": self.request_id,
+            "purpose": self.purpose,
+            "round": self.round,
+        }
+
+    def facts(self) -> dict[str, Any]:
+        """What `after_response` is told of the request that led to the response."""
+        return {
+            "user": self.user,
+            "conversation_id": self.conversation_id,
+            "purpose": self.purpose,
+            "model": self.model,
+            "round": self.round,
         }
 
     def changed_to(self, data: Mapping[str, Any]) -> ChatRequest:
@@ -134,7 +169,7 @@ class ChatRequest:
         model, messages, params = data.get("model"), data.get("messages"), data.get("params", self.params)
         if not isinstance(model, str) or not isinstance(messages, list) or not isinstance(params, dict):
             raise ChatError("middleware_invalid", "it returned a request without model, messages or params")
-        return ChatRequest(model, messages, params, self.user, self.conversation_id)
+        return replace(self, model=model, messages=messages, params=params)
 
 
 def model_not_found(model: str) -> ChatError:

@@ -27,12 +27,16 @@ STATUS_BY_CODE: Mapping[str, int] = {
     "method_lifecycle": 403,
     "method_undeclared": 403,
     "permission_denied": 403,
+    "refused": 403,
     "arguments_invalid": 422,
     "arguments_too_large": 413,
     "deadline_exceeded": 504,
     "cancelled": 499,
     "call_loop": 409,
 }
+
+#: What a plugin's `Refused` may be over HTTP.
+_REFUSALS = frozenset({400, 402, 403, 429})
 
 
 class CallError(Exception):
@@ -56,15 +60,19 @@ class CallError(Exception):
 
     @property
     def status(self) -> int:
-        """The HTTP status."""
+        """The HTTP status; a plugin that refuses chooses among a few."""
+        if self.code == "refused" and self.data.get("status") in _REFUSALS:
+            return int(self.data["status"])
         return STATUS_BY_CODE.get(self.code, 502)
 
     @property
     def retry_after(self) -> float | None:
         """When a repeat makes sense, in seconds; None when waiting does not help."""
+        value = self.data.get("retry_after")
+        if self.code == "refused":
+            return float(value) if isinstance(value, (int, float)) else None
         if self.status != 503:
             return None
-        value = self.data.get("retry_after")
         return float(value) if isinstance(value, (int, float)) else 1.0
 
     @classmethod
@@ -75,7 +83,7 @@ class CallError(Exception):
 
 def told(error: Exception) -> tuple[str, str]:
     """The code and the words in which a plugin is told that what it asked of the studio has failed."""
-    code = getattr(error, "code", None)
+    code = "refused" if getattr(error, "refusal", False) else getattr(error, "code", None)
     if isinstance(code, str):
         return code, str(getattr(error, "detail", error))
     return "plugin_error", f"{type(error).__name__}: {error}"

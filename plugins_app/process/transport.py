@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from plugins_app.sdk.errors import DeadlineExceeded, PermissionDenied, PluginError
+from plugins_app.sdk.errors import DeadlineExceeded, PermissionDenied, PluginError, Refused
 from plugins_app.wire import HostCall, HostResult, Progress
 
 from .calls import RunningCall, current_call
@@ -21,6 +21,7 @@ class _CallLoop(PluginError):
 
 _ERRORS: dict[str, type[PluginError]] = {
     "permission_denied": PermissionDenied,
+    "refused": Refused,
     "deadline_exceeded": DeadlineExceeded,
     "call_loop": _CallLoop,
 }

@@ -15,6 +15,7 @@ from .errors import (
     NotReady,
     PermissionDenied,
     PluginError,
+    Refused,
     UpstreamError,
 )
 from .metadata import Limits, PluginMetadata, PluginType
@@ -38,6 +39,7 @@ __all__ = [
     "PluginMetadata",
     "PluginType",
     "ProviderPlugin",
+    "Refused",
     "Storage",
     "ToolPlugin",
     "UpstreamError",

@@ -7,6 +7,7 @@ The whole tree, with what each becomes over HTTP::
     ├── NotReady                503  not now; `retry_after` is in seconds
     ├── AuthFailed              502  the upstream refused the credentials
     ├── UpstreamError           502  the upstream answered with `status`
+    ├── Refused                 403  a policy says no (400, 402 or 429 by `status`); a middleware's is never skipped
     ├── PermissionDenied        403  the manifest did not ask for it, or the operator did not grant it
     ├── Cancelled               499  the caller went away or cancelled
     └── DeadlineExceeded        504  the call's time was up
@@ -14,7 +15,7 @@ The whole tree, with what each becomes over HTTP::
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 __all__ = [
     "AuthFailed",
@@ -24,6 +25,7 @@ __all__ = [
     "NotReady",
     "PermissionDenied",
     "PluginError",
+    "Refused",
     "UpstreamError",
 ]
 
@@ -88,6 +90,33 @@ class UpstreamError(PluginError):
     @property
     def details(self) -> dict[str, Any]:
         return {"status": self.status}
+
+
+class Refused(PluginError):
+    """A rule of the plugin's says no: too often, too dear, not allowed. The caller gets these words, status and reason.
+
+    A middleware that raises it ends the request even where it says ``on_error = "skip"``: it has not failed.
+    """
+
+    code = "refused"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: Literal[400, 402, 403, 429] = 403,
+        retry_after: float | None = None,
+        code: str = "refused",
+    ) -> None:
+        """`code` is the reason in one word for programs, such as "budget_exceeded"; `retry_after` is in seconds."""
+        if status not in (400, 402, 403, 429):
+            raise ValueError(f"a refusal's status is 400, 402, 403 or 429, not {status!r}")
+        super().__init__(message)
+        self.status, self.retry_after, self.reason = status, retry_after, code
+
+    @property
+    def details(self) -> dict[str, Any]:
+        return {"status": self.status, "retry_after": self.retry_after, "reason": self.reason}
 
 
 class PermissionDenied(PluginError):

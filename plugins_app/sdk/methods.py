@@ -33,6 +33,7 @@ TYPE_METHODS: dict[PluginType, dict[str, MethodInfo]] = {
         "chat_completion": _ONCE,
         "stream_completion": _ONCE,
         "get_available_models": _REPEATABLE,
+        "embed": _REPEATABLE,
     },
     PluginType.TOOL: {"execute": _ONCE, "get_actions": _REPEATABLE},
     PluginType.MIDDLEWARE: {"before_request": _ONCE, "after_response": _ONCE, "on_chunk": _ONCE},

@@ -75,7 +75,7 @@ def call_error(plugin_id: str, error: CallError) -> StudioError:
         traceback=error.traceback,
         extra={**(error.data or {}), **facts},
     )
-    if code not in CODES:
+    if code not in CODES or code == "refused":
         problem.status = error.status
     return problem
 

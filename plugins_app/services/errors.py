@@ -91,6 +91,7 @@ CODES: dict[str, tuple[int, str]] = {
     "method_lifecycle": (403, "The method belongs to the studio"),
     "method_undeclared": (403, "The method is not declared"),
     "permission_denied": (403, "The plugin may not do this"),
+    "refused": (403, "A plugin refused it"),
     "arguments_invalid": (422, "The arguments do not fit the method"),
     "plugin_raised": (502, "The plugin raised"),
     "plugin_error": (502, "The plugin failed"),

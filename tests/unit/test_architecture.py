@@ -182,6 +182,7 @@ def test_the_sdk_exports_what_its_documentation_lists() -> None:
         "PluginMetadata",
         "PluginType",
         "ProviderPlugin",
+        "Refused",
         "Storage",
         "ToolPlugin",
         "UpstreamError",

@@ -21,6 +21,7 @@ from plugins_app.sdk import (
     PluginMetadata,
     PluginType,
     ProviderPlugin,
+    Refused,
     ToolPlugin,
     UpstreamError,
     method,
@@ -46,7 +47,7 @@ def test_the_public_names_are_these() -> None:
         *("BasePlugin", "ProviderPlugin", "ToolPlugin", "MiddlewarePlugin", "ExportPlugin"),
         *("PluginMetadata", "PluginType", "Limits", "Context", "Storage", "method"),
         *("PluginError", "ConfigError", "NotReady", "OldState", "AuthFailed", "UpstreamError", "PermissionDenied"),
-        *("Cancelled", "DeadlineExceeded"),
+        *("Cancelled", "DeadlineExceeded", "Refused"),
     }
     assert all(getattr(sdk, name).__doc__ for name in sdk.__all__)
 
@@ -176,6 +177,10 @@ def test_errors_know_their_code_and_whether_a_repeat_can_help() -> None:
     assert len({error.code for error in errors}) == len(errors)
     assert [UpstreamError("x", status).retryable for status in (None, 400, 429, 503)] == [True, False, True, True]
     assert NotReady(retry_after=3).details == {"retry_after": 3}
+    refusal = Refused("enough for today", status=402, code="budget_exceeded")
+    assert refusal.details == {"status": 402, "retry_after": None, "reason": "budget_exceeded"}
+    with pytest.raises(ValueError, match="400, 402, 403 or 429"):
+        Refused("x", status=500)  # type: ignore[arg-type]
     assert ConfigError("x", [{"pointer": "/a", "message": "b"}]).details["errors"][0]["pointer"] == "/a"
 
 
