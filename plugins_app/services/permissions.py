@@ -10,7 +10,22 @@ from .errors import StudioError
 __all__ = ["BUNDLED", "check_granted", "permissions_asked", "permissions_missing"]
 
 #: Plugins that ship with the studio get what they ask for when they are discovered.
-BUNDLED = frozenset({"example-provider", "local-llama", "calculator", "redact", "markdown-export", "token-meter"})
+BUNDLED = frozenset(
+    {
+        "calculator",
+        "conversation-search",
+        "date-time",
+        "example-provider",
+        "fetch-page",
+        "local-llama",
+        "markdown-export",
+        "mcp-bridge",
+        "python-runner",
+        "redact",
+        "token-meter",
+        "web-search",
+    }
+)
 
 
 def permissions_asked(metadata: Mapping[str, Any]) -> list[str]:
