@@ -16,7 +16,7 @@ from plugins_app.sdk.base import BasePlugin
 from plugins_app.sdk.errors import PluginError
 from plugins_app.sdk.metadata import PluginType
 from plugins_app.sdk.methods import LIFECYCLE_METHODS, MethodInfo
-from plugins_app.wire import Call, Credit, End, Error, FrameTooLargeError, HostResult, Items, Progress, Result
+from plugins_app.wire import Call, Credit, End, Error, FrameTooLargeError, HostResult, Progress, Result
 from plugins_app.wire.frames import Frame
 
 __all__ = ["CallRejected", "Peer", "RunningCall", "current_call", "error_frame", "resolve"]
@@ -28,6 +28,8 @@ class Peer(Protocol):
     """The connection that a call came over."""
 
     def send(self, frame: Frame) -> None: ...
+
+    def send_item(self, call_id: int, item: Any) -> None: ...
 
     async def writable(self) -> None: ...
 
@@ -91,7 +93,7 @@ class RunningCall:
     failed: bool = False
     cancelled: bool = False
     _credit: int = 0
-    _credit_came: asyncio.Event = field(default_factory=asyncio.Event)
+    _credit_came: asyncio.Event | None = None
     _requests: dict[int, asyncio.Future[Any]] = field(default_factory=dict)
 
     @property
@@ -191,8 +193,8 @@ class RunningCall:
     async def _stream(self, items: AsyncIterator[Any]) -> None:
         self._credit = self.call.credit
         async for item in items:
-            if self._credit <= 0:
-                self._credit_came.clear()
+            while self._credit <= 0:
+                self._credit_came = asyncio.Event()
                 await self._credit_came.wait()
             self._credit -= 1
             self._send_item(item)
@@ -201,14 +203,15 @@ class RunningCall:
 
     def _send_item(self, item: Any) -> None:
         try:
-            self.peer.send(Items(self.call.id, [item]))
+            self.peer.send_item(self.call.id, item)
         except (TypeError, NotImplementedError, OverflowError, FrameTooLargeError) as error:
             raise PluginError(f"{self.call.method} yielded what cannot be sent: {error}") from error
 
     def credit_received(self, frame: Credit) -> None:
         """The reader has taken items."""
         self._credit += frame.amount
-        self._credit_came.set()
+        if self._credit_came is not None:
+            self._credit_came.set()
 
     def host_result_received(self, frame: HostResult) -> None:
         """The studio has answered a host call."""

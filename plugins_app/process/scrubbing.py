@@ -140,6 +140,8 @@ class ScrubbedFrames(FrameProtocol):
 
     def flush(self) -> None:
         # All frames of one turn at once: looking for a secret costs by the byte, but also by the look.
+        if self._batches:
+            self._close_batches()
         if self._outgoing:
             self._outgoing[:] = [self.scrubber.data(b"".join(self._outgoing))]
         super().flush()

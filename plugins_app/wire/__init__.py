@@ -6,10 +6,14 @@ a closing socket never carried a call. A draining process sends `Goaway` and ans
 (never started: safe to repeat elsewhere). A multiplexing client then closes the connection once its calls have ended.
 An exclusive client may not be listening: its idle connection is shut down for reading, so that its next write fails
 instead of being lost.
+
+A stream's items travel in batches: all that a plugin yields within one turn of its event loop leave as one `Items`
+frame (`FrameProtocol.send_item`). So a burst of fifty chunks costs one frame, one write and one wake-up of the reader,
+while a slow stream still shows each item at once. Credit counts items, not frames.
 """
 
 from .address import socket_address
-from .codec import MAX_FRAME, FrameDecoder, FrameTooLargeError, encode
+from .codec import MAX_FRAME, FrameDecoder, FrameTooLargeError, encode, encode_value
 from .connection import FrameProtocol
 from .frames import (
     Call,
@@ -60,5 +64,6 @@ __all__ = [
     "StateRequest",
     "Unhealthy",
     "encode",
+    "encode_value",
     "socket_address",
 ]

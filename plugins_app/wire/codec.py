@@ -9,11 +9,13 @@ import msgspec
 
 from .frames import Frame
 
-__all__ = ["MAX_FRAME", "FrameDecoder", "FrameTooLargeError", "encode"]
+__all__ = ["MAX_FRAME", "FrameDecoder", "FrameTooLargeError", "encode", "encode_value"]
 
 #: The largest frame, in bytes. Larger results belong in files or streams.
 MAX_FRAME = 32 * 1024 * 1024
 _HEADER = 4
+#: The largest value inside a frame: what is around it needs a few bytes.
+_MAX_VALUE = MAX_FRAME - 64
 
 
 def _plain(value: Any) -> Any:
@@ -47,6 +49,14 @@ def encode(frame: Frame) -> bytes:
     if len(body) > MAX_FRAME:
         raise FrameTooLargeError(len(body))
     return len(body).to_bytes(_HEADER, "big") + body
+
+
+def encode_value(value: Any) -> msgspec.Raw:
+    """One value as it is sent inside a frame. Raises as `encode` does."""
+    body = _encoder.encode(value)
+    if len(body) > _MAX_VALUE:
+        raise FrameTooLargeError(len(body))
+    return msgspec.Raw(body)
 
 
 class FrameDecoder:

@@ -9,20 +9,25 @@ from typing import Any, cast
 
 import msgspec
 
-from .codec import FrameDecoder, FrameTooLargeError, encode
-from .frames import Frame
+from .codec import FrameDecoder, FrameTooLargeError, encode, encode_value
+from .frames import Frame, Items
 
 __all__ = ["FrameProtocol"]
 
+#: So many bytes of items make a frame, even within one turn of the loop.
+_BATCH = 256 * 1024
+
 
 class FrameProtocol(asyncio.Protocol):
-    """Base of both ends. Frames sent within one turn of the loop leave in one write."""
+    """Base of both ends. Frames sent within one turn of the loop leave in one write, items of a stream in one frame."""
 
     transport: asyncio.Transport | None = None
 
     def __init__(self) -> None:
         self._decoder = FrameDecoder()
         self._outgoing: list[bytes] = []
+        self._batches: dict[int, list[Any]] = {}
+        self._batched = 0
         self._writable = asyncio.Event()
         self._writable.set()
 
@@ -36,6 +41,7 @@ class FrameProtocol(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.transport = None
         self._outgoing.clear()
+        self._batches.clear()
         self._writable.set()
 
     def data_received(self, data: bytes) -> None:
@@ -69,12 +75,39 @@ class FrameProtocol(asyncio.Protocol):
         data = encode(frame)
         if self.closed:
             return
-        if not self._outgoing:
-            asyncio.get_running_loop().call_soon(self.flush)
+        self._schedule()
+        if self._batches:
+            self._close_batches()  # what was yielded before this frame comes before it
         self._outgoing.append(data)
+
+    def send_item(self, call_id: int, item: Any) -> None:
+        """Queue one item of a stream. It leaves with the others of this turn, in one `Items` frame for each stream.
+
+        It is encoded here: what becomes of the object afterwards is not sent. Raises whatever `encode` raises.
+        """
+        value = encode_value(item)
+        if self.closed:
+            return
+        self._schedule()
+        size = len(memoryview(value))
+        if self._batched + size > _BATCH:
+            self._close_batches()
+        self._batched += size
+        self._batches.setdefault(call_id, []).append(value)
+
+    def _schedule(self) -> None:
+        if not self._outgoing and not self._batches:
+            asyncio.get_running_loop().call_soon(self.flush)
+
+    def _close_batches(self) -> None:
+        self._outgoing += [encode(Items(call_id, values)) for call_id, values in self._batches.items()]
+        self._batches.clear()
+        self._batched = 0
 
     def flush(self) -> None:
         """Write what is queued now."""
+        if self._batches:
+            self._close_batches()
         if self._outgoing and self.transport is not None and not self.transport.is_closing():
             self.transport.write(b"".join(self._outgoing))
         self._outgoing.clear()

@@ -404,3 +404,46 @@ class TestHost:
         third = TOOL.replace('id="probe"', 'id="third"')
         node.want(node.snapshot("t1", third, "third"), "third")
         await node.active(generation, "other")
+
+
+class TestStream:
+    """Items of a stream, in batches."""
+
+    SOURCE = TOOL + (
+        "\n    @__import__('plugins_app.sdk', fromlist=['method']).method()\n"
+        "    async def count(self, upto, pause_after=None, bad_at=None):\n"
+        "        item = {}\n"
+        "        for item['n'] in range(upto):\n"
+        "            if item['n'] == pause_after:\n                await asyncio.sleep(0.05)\n"
+        "            yield object() if item['n'] == bad_at else item\n"
+    )
+
+    @pytest.fixture
+    async def counting(self, node: HostedNode) -> HostedNode:
+        await node.active(node.want(node.snapshot("d2", self.SOURCE)))
+        return node
+
+    async def batches(self, node: HostedNode, **arguments: Any) -> list[list[int]]:
+        async with node.client.stream("probe", "count", [], arguments) as stream:
+            return [[item["n"] for item in batch] async for batch in stream.batches()]
+
+    async def test_what_is_yielded_at_once_arrives_at_once(self, counting: HostedNode) -> None:
+        assert await self.batches(counting, upto=50) == [list(range(50))]
+
+    async def test_what_is_yielded_before_a_pause_does_not_wait_for_the_rest(self, counting: HostedNode) -> None:
+        assert await self.batches(counting, upto=50, pause_after=20) == [list(range(20)), list(range(20, 50))]
+
+    async def test_a_long_stream_is_held_back_until_its_reader_has_taken_some(self, counting: HostedNode) -> None:
+        batches = await self.batches(counting, upto=5000)
+        assert [item for batch in batches for item in batch] == list(range(5000))
+        assert max(map(len, batches)) <= 256
+        async with counting.client.stream("probe", "count", [], {"upto": 5000}) as stream:
+            assert [item["n"] async for item in stream] == list(range(5000))
+
+    async def test_items_before_one_that_cannot_be_sent_arrive(self, counting: HostedNode) -> None:
+        seen: list[int] = []
+        with pytest.raises(CallError, match="yielded what cannot be sent"):
+            async with counting.client.stream("probe", "count", [], {"upto": 9, "bad_at": 3}) as stream:
+                async for item in stream:
+                    seen.append(item["n"])
+        assert seen == [0, 1, 2]

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from plugins_app.client import AsyncClient
-from plugins_app.wire import Call, End, Frame, FrameProtocol, Goaway, Hello, Items, Refused, Result
+from plugins_app.wire import Call, Credit, End, Frame, FrameProtocol, Goaway, Hello, Items, Refused, Result
 
 HELLO = Hello("probe", 1, "d1", 1, 5.0, [])
 Turn = tuple[list[Frame], Callable[[Call], list[Frame]]]
@@ -84,3 +84,39 @@ async def test_every_stream_finds_the_next_process_too(tmp_path: Path) -> None:
 async def test_a_refused_call_is_repeated_on_the_next_connection(tmp_path: Path) -> None:
     async with played(tmp_path, ([HELLO], refused), ([HELLO], served)):
         assert await outcomes(tmp_path) == ("served", ["a", "b"])
+
+
+async def test_a_reader_gets_all_that_has_arrived_in_one_batch(tmp_path: Path) -> None:
+    def bursts(call: Call) -> list[Frame]:
+        return [Items(call.id, ["a", "b"]), Items(call.id, ["c"]), End(call.id, 1.0)]
+
+    async with played(tmp_path, ([HELLO], bursts)):
+        client = AsyncClient(tmp_path)
+        async with client.stream("probe", "execute") as stream:
+            assert [batch async for batch in stream.batches()] == [["a", "b", "c"]]
+            assert stream.generation == 1
+        await client.close()
+
+
+async def test_a_batch_gives_back_as_much_credit_as_it_has_items(tmp_path: Path) -> None:
+    granted: list[int] = []
+
+    class Counted(Played):
+        def frame_received(self, frame: Frame) -> None:
+            if isinstance(frame, Credit):
+                granted.append(frame.amount)
+                self.send(End(frame.id, 1.0))
+            super().frame_received(frame)
+
+    folder = tmp_path / "plugins" / "probe"
+    folder.mkdir(parents=True)
+    (folder / "current.sock").symlink_to("g1.sock")
+    loop = asyncio.get_running_loop()
+    many: Callable[[Call], list[Frame]] = lambda call: [Items(call.id, list(range(200)))]  # noqa: E731 - short
+    server = await loop.create_unix_server(lambda: Counted([HELLO], many), str(folder / "g1.sock"))
+    client = AsyncClient(tmp_path)
+    async with client.stream("probe", "execute") as stream:
+        assert [len(batch) async for batch in stream.batches()] == [200]
+    assert granted == [200]
+    await client.close()
+    server.close()
