@@ -14,7 +14,7 @@ from django_jsonform.forms.fields import JSONFormField
 from plugins_app.models import Plugin
 from plugins_app.services.configs import effective, operator_config, require_valid
 from plugins_app.services.errors import StudioError
-from plugins_app.services.permissions import permissions_asked
+from plugins_app.services.permissions import permissions_asked, permissions_grantable
 
 from .jsonform import config_from_form, coordinates, form_data, form_schema
 
@@ -55,7 +55,10 @@ class PluginForm(forms.ModelForm):
         card: Mapping[str, Any] = getattr(self.instance, "card", {})
         self.before: Mapping[str, Any] = card.get("config") or {}
         self._draw_config(card)
-        asked = permissions_asked(self._metadata())
+        metadata = self._metadata()
+        asked = list(
+            dict.fromkeys([*permissions_asked(metadata), *permissions_grantable(metadata, self.instance.granted)])
+        )
         self.fields["granted"].choices = [(name, name) for name in asked]  # type: ignore[attr-defined]
         self.initial["granted"] = [name for name in self.instance.granted if name in asked]
         if not asked:

@@ -20,6 +20,7 @@ from .errors import (
 )
 from .metadata import Limits, PluginMetadata, PluginType
 from .methods import method
+from .retrying import retried, retried_stream
 from .state import OldState
 
 __all__ = [
@@ -44,4 +45,6 @@ __all__ = [
     "ToolPlugin",
     "UpstreamError",
     "method",
+    "retried",
+    "retried_stream",
 ]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing
 from types import MappingProxyType
 from typing import Any
 
+from .answers import whole_answer
 from .context import Context
 from .metadata import PluginMetadata
 from .state import OldState, state_of
@@ -83,8 +85,20 @@ class ProviderPlugin(BasePlugin):
 
     # What returns Any here may be written with or without `async`.
     def chat_completion(self, messages: list[dict[str, Any]], model: str, **kwargs: Any) -> Any:
-        """Answer at once: ``{"choices": [{"message": ..., "finish_reason": ...}], "usage": ...}``."""
-        raise NotImplementedError(f"{type(self).__name__} does not implement chat_completion")
+        """Answer at once: ``{"choices": [{"message": ..., "finish_reason": ...}], "usage": ...}``.
+
+        By default what `stream_completion` adds up to. A plugin implements at least one of the two.
+        """
+        if type(self).stream_completion is ProviderPlugin.stream_completion:
+            raise NotImplementedError(f"{type(self).__name__} does not implement chat_completion")
+        return self._collected(messages, model, kwargs)
+
+    async def _collected(self, messages: list[dict[str, Any]], model: str, params: dict[str, Any]) -> dict[str, Any]:
+        chunks = self.stream_completion(messages, model, **params)
+        if not isinstance(chunks, AsyncGenerator):
+            return await whole_answer(chunks)
+        async with aclosing(chunks):  # a caller that goes away stops the stream at once
+            return await whole_answer(chunks)
 
     async def stream_completion(
         self, messages: list[dict[str, Any]], model: str, **kwargs: Any

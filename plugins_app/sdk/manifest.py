@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import fields
@@ -16,6 +17,7 @@ from .references import studio_owns
 __all__ = ["MANIFEST_NAME", "ManifestError", "read_manifest"]
 
 MANIFEST_NAME = "plugin.toml"
+_OPTIONAL = re.compile(r"(network|files|env|host):.|subprocess$")
 _KINDS: dict[type, str] = {
     str: "a string",
     int: "a whole number",
@@ -35,7 +37,10 @@ _KEYS: dict[str, dict[str, tuple[type, ...]]] = {
     "compat": {"app": (str,), "sdk": (str, int)},
     "python": {"requirements": (list,), "requirements_no_deps": (list,)},
     "config": {"schema": (str, dict), "version": (int,), "migrations": (str,)},
-    "permissions": {"network": (list,), "files": (list,), "env": (list,), "subprocess": (bool,), "host": (list,)},
+    "permissions": {
+        **{kind: (list,) for kind in ("network", "files", "env", "host", "optional")},
+        "subprocess": (bool,),
+    },
     "limits": _LIMIT_TYPES,
     "middleware": {"priority": (int,), "on_error": (str,)},
     "ui": {"entry": (str,), "mounts": (list,), "isolation": (str,)},
@@ -87,6 +92,7 @@ def _check_tables(data: Mapping[str, Any]) -> list[str]:
         problems += [p for key, types in known.items() if (p := _wrong(values, table, key, types))]
     problems += _wrong_dependencies(data.get("dependencies", {}))
     problems += _wrong_variables(data.get("permissions", {}))
+    problems += _wrong_optional(data.get("permissions", {}))
     plugin = data.get("plugin", {})
     missing = [f"plugin.{key}" for key in _REQUIRED if not (isinstance(plugin, dict) and plugin.get(key))]
     return problems + ([f"{', '.join(missing)} must be given"] if missing else [])
@@ -122,6 +128,13 @@ def _wrong_variables(permissions: Any) -> list[str]:
     asked = permissions.get("env", []) if isinstance(permissions, dict) else []
     own = [name for name in asked if isinstance(name, str) and studio_owns(name)] if isinstance(asked, list) else []
     return [f"permissions.env: {name} is the studio's own; a plugin cannot have it" for name in own]
+
+
+def _wrong_optional(permissions: Any) -> list[str]:
+    optional = permissions.get("optional") if isinstance(permissions, dict) else None
+    listed = optional if isinstance(optional, list) else []
+    wrong = [each for each in listed if isinstance(each, str) and not _OPTIONAL.match(each)]
+    return [f"permissions.optional: {each!r} is not written kind:value, as in network:*" for each in wrong]
 
 
 def _wrong_dependencies(dependencies: Any) -> list[str]:

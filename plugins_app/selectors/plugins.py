@@ -15,7 +15,7 @@ from plugins_app.services.configs import effective
 from plugins_app.services.dependencies import check_compat
 from plugins_app.services.errors import CODES, StudioError
 from plugins_app.services.nodes import nodes_away
-from plugins_app.services.permissions import permissions_asked, permissions_missing
+from plugins_app.services.permissions import permissions_asked, permissions_missing, permissions_optional
 
 from .needs import Needs
 from .progress import change_under_way, environment_of, failed_packages, trial_of
@@ -71,7 +71,11 @@ class Catalogue:
             "dependencies": self._needs.dependencies(plugin),
             "dependents": self._needs.dependents(plugin.id),
             "required_by": self._needs.required_by(plugin.id),
-            "permissions": {"asked": permissions_asked(metadata), "granted": plugin.granted},
+            "permissions": {
+                "asked": permissions_asked(metadata),
+                "granted": plugin.granted,
+                "optional": permissions_optional(metadata),
+            },
             "last_error": _error(problem, operator),
             "usage": {
                 "calls": sum(row.calls for row in seen),

@@ -18,7 +18,7 @@ from .discovery import plugin_refresh
 from .environments import environment_request
 from .errors import StudioError
 from .packages import package_share_on_commit
-from .permissions import check_granted, permissions_asked
+from .permissions import check_granted, permissions_grantable
 from .queue import enqueue_on_commit
 from .releases import Change, Ground, release_create
 from .revisions import revision_record
@@ -98,7 +98,7 @@ def usable_version(plugin: Plugin) -> PluginVersion:
 
 def is_same(running: PluginRelease, version: PluginVersion, plugin: Plugin) -> bool:
     """Whether a new release would be the one that runs. Encrypting twice gives two texts, so plain values decide."""
-    granted = [p for p in permissions_asked(version.metadata) if p in plugin.granted]
+    granted = permissions_grantable(version.metadata, plugin.granted)
     if sorted(running.granted) != sorted(granted):
         return False
     try:
@@ -135,7 +135,7 @@ def make_release(
     config_carry(plugin, version, user)
     config = require_loadable(plugin, version)
     revision_record(plugin=plugin, cause=cause, user=user, generation=plugin.generation + 1)
-    granted = [p for p in permissions_asked(version.metadata) if p in plugin.granted]
+    granted = permissions_grantable(version.metadata, plugin.granted)
     release = release_create(
         plugin=plugin,
         version=version,

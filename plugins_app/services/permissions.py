@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
 from typing import Any
 
 from .errors import StudioError
 
-__all__ = ["BUNDLED", "check_granted", "permissions_asked", "permissions_missing"]
+__all__ = [
+    "BUNDLED",
+    "check_granted",
+    "permissions_asked",
+    "permissions_grantable",
+    "permissions_missing",
+    "permissions_optional",
+]
 
 #: Plugins that ship with the studio get what they ask for when they are discovered.
 BUNDLED = frozenset(
@@ -38,11 +46,29 @@ def permissions_asked(metadata: Mapping[str, Any]) -> list[str]:
 def _in_manifest(metadata: Mapping[str, Any]) -> list[str]:
     asked: list[str] = []
     for kind, wanted in (metadata.get("permissions") or {}).items():
+        if kind == "optional":
+            continue
         if isinstance(wanted, list):
             asked += [f"{kind}:{value}" for value in wanted]
         elif wanted is True:
             asked.append(kind)
     return asked
+
+
+def permissions_optional(metadata: Mapping[str, Any]) -> list[str]:
+    """What may be granted beyond what is asked for, as patterns: ``["files:*", "network:*"]``.
+
+    For what only the operator can know: the folders of models, the address of a proxy.
+    """
+    return list((metadata.get("permissions") or {}).get("optional") or [])
+
+
+def permissions_grantable(metadata: Mapping[str, Any], granted: Iterable[str]) -> list[str]:
+    """Those of `granted` that count: what is asked for, in its order, then what fits an optional pattern."""
+    have, asked = set(granted), permissions_asked(metadata)
+    patterns = permissions_optional(metadata)
+    more = [each for each in have.difference(asked) if any(fnmatchcase(each, pattern) for pattern in patterns)]
+    return [permission for permission in asked if permission in have] + sorted(more)
 
 
 def permissions_missing(metadata: Mapping[str, Any], granted: Iterable[str]) -> list[str]:

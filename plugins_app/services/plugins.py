@@ -17,7 +17,7 @@ from .configs import operator_config
 from .dependencies import dependents_of
 from .errors import StudioError
 from .hints import DESIRED_CHANNEL, hint_on_commit
-from .permissions import permissions_asked
+from .permissions import permissions_grantable
 from .planning import (
     Plan,
     Step,
@@ -136,8 +136,9 @@ def _start_load(
 
 
 def _grant(plugin: Plugin, version: PluginVersion, grant: Iterable[str]) -> None:
-    asked = permissions_asked(version.metadata)
-    unknown = [permission for permission in grant if permission not in asked]
+    grant = list(grant)
+    known = permissions_grantable(version.metadata, grant)
+    unknown = [permission for permission in grant if permission not in known]
     if unknown:
         errors = [{"pointer": "/grant", "message": f"{name} is not asked for by {plugin.id}"} for name in unknown]
         raise StudioError("invalid", f"{plugin.id} does not ask for {', '.join(unknown)}.", errors=errors)
@@ -217,6 +218,5 @@ def plugin_permissions_grant(*, plugin_id: str, granted: Iterable[str], user: Us
     plugin = lock_plugins().get(plugin_id)
     if plugin is None:
         raise unknown_plugin(plugin_id)
-    asked = set(permissions_asked(plugin.metadata))
-    plugin.granted = sorted({permission for permission in granted if permission in asked})
+    plugin.granted = sorted(permissions_grantable(plugin.metadata, granted))
     plugin.save(update_fields=["granted", "updated_at"])

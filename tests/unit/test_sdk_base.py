@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import subprocess
 import sys
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -47,7 +48,7 @@ def test_the_public_names_are_these() -> None:
         *("BasePlugin", "ProviderPlugin", "ToolPlugin", "MiddlewarePlugin", "ExportPlugin"),
         *("PluginMetadata", "PluginType", "Limits", "Context", "Storage", "method"),
         *("PluginError", "ConfigError", "NotReady", "OldState", "AuthFailed", "UpstreamError", "PermissionDenied"),
-        *("Cancelled", "DeadlineExceeded", "Refused"),
+        *("Cancelled", "DeadlineExceeded", "Refused", "retried", "retried_stream"),
     }
     assert all(getattr(sdk, name).__doc__ for name in sdk.__all__)
 
@@ -195,3 +196,29 @@ async def test_a_context_outside_a_studio_says_how_to_test() -> None:
 def test_every_module_of_the_sdk_can_be_imported_alone() -> None:
     for name in ("base", "config", "context", "errors", "manifest", "metadata", "methods", "testing"):
         assert importlib.import_module(f"plugins_app.sdk.{name}").__all__
+
+
+async def test_a_provider_that_streams_answers_at_once_too() -> None:
+    class Streaming(ProviderPlugin):
+        async def stream_completion(self, messages: Any, model: str, **kwargs: Any) -> AsyncIterator[dict[str, Any]]:
+            call = {"index": 0, "id": "c", "function": {"name": "roll", "arguments": "{"}}
+            for delta in ({"content": "Hel"}, {"content": "lo"}, {"reasoning_content": "hm"}, {"tool_calls": [call]}):
+                yield {"id": "1", "choices": [{"index": 0, "delta": delta, "finish_reason": None}]}
+            more = {"tool_calls": [{"index": 0, "function": {"arguments": "}"}}]}
+            yield {"id": "1", "choices": [{"index": 0, "delta": more, "finish_reason": "tool_calls"}]}
+            yield {"id": "1", "choices": [], "usage": {"total_tokens": 3}}
+
+    answer = await Streaming().chat_completion([], "m")
+    assert answer["choices"] == [
+        {
+            "index": 0,
+            "message": {
+                "role": "assistant",
+                "content": "Hello",
+                "reasoning_content": "hm",
+                "tool_calls": [{"id": "c", "type": "function", "function": {"name": "roll", "arguments": "{}"}}],
+            },
+            "finish_reason": "tool_calls",
+        }
+    ]
+    assert answer["usage"] == {"total_tokens": 3}
