@@ -14,6 +14,7 @@ django.setup(set_prefix=False)
 from aichat.chat.http import Receive, Scope, Send  # noqa: E402
 from aichat.chat.routes import chat_app, close_chat, is_chat_route  # noqa: E402 - needs the apps
 from aichat.handler import PooledDjango  # noqa: E402 - needs the apps
+from plugins_app import runtime  # noqa: E402
 
 _django: Any = PooledDjango()  # its stubs know narrower types for scope and send than the servers have
 
@@ -35,6 +36,7 @@ async def _lifespan(receive: Receive, send: Send) -> None:
         message = await receive()
         if message["type"] == "lifespan.shutdown":
             await close_chat()
+            await runtime.close_async()
             _django.close()
         await send({"type": f"{message['type']}.complete"})
         if message["type"] == "lifespan.shutdown":

@@ -7,11 +7,25 @@ import threading
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
+import redis.asyncio
 from django.conf import settings
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 
 from plugins_app.client import AsyncClient, BlockingClient
 
-__all__ = ["ModelCaller", "async_client", "blocking_client", "model_caller", "set_model_caller"]
+__all__ = [
+    "ModelCaller",
+    "async_client",
+    "async_redis",
+    "blocking_client",
+    "close_async",
+    "model_caller",
+    "set_model_caller",
+]
+
+#: How long whoever needs Redis waits for it, in seconds.
+_REDIS_TIMEOUT = 1.0
 
 
 class ModelCaller(Protocol):
@@ -46,6 +60,7 @@ _lock = threading.Lock()
 _model_caller: ModelCaller | None = None
 _blocking: BlockingClient | None = None
 _asyncio: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncClient] = WeakKeyDictionary()
+_redis: WeakKeyDictionary[asyncio.AbstractEventLoop, redis.asyncio.Redis] = WeakKeyDictionary()
 
 
 def blocking_client() -> BlockingClient:
@@ -65,6 +80,32 @@ def async_client() -> AsyncClient:
         if client is None:
             client = _asyncio[loop] = AsyncClient(settings.STUDIO_RUN)
         return client
+
+
+def async_redis() -> redis.asyncio.Redis:
+    """The running event loop's Redis. It tries nothing twice: what was sent may have been done."""
+    loop = asyncio.get_running_loop()
+    with _lock:
+        client = _redis.get(loop)
+        if client is None:
+            client = _redis[loop] = redis.asyncio.Redis.from_url(
+                settings.REDIS_URL,
+                socket_timeout=_REDIS_TIMEOUT,
+                socket_connect_timeout=_REDIS_TIMEOUT,
+                retry=Retry(NoBackoff(), 0),
+            )
+        return client
+
+
+async def close_async() -> None:
+    """Close what the running event loop was given; a loop that ends is to do so."""
+    loop = asyncio.get_running_loop()
+    with _lock:
+        client, connection = _asyncio.pop(loop, None), _redis.pop(loop, None)
+    if client is not None:
+        await client.close()
+    if connection is not None:
+        await connection.aclose()
 
 
 def set_model_caller(caller: ModelCaller) -> None:

@@ -43,4 +43,4 @@ class ChatModelCaller:
             return await self.ask(*args, **kwargs)
         finally:
             await close_chat()
-            await runtime.async_client().close()
+            await runtime.close_async()

@@ -33,7 +33,10 @@ class CallResult(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class HostRequest:
-    """What a plugin asks of the studio while it answers a call. `deadline` is on the monotonic clock."""
+    """What a plugin asks of the studio while it answers a call. `deadline` is on the monotonic clock.
+
+    `generation` is what its process says of itself: fit to remember things by, not to grant anything for.
+    """
 
     plugin_id: str
     operation: str
@@ -41,6 +44,7 @@ class HostRequest:
     user: dict[str, Any] | None
     deadline: float
     chain: tuple[str, ...]
+    generation: int = 0
 
 
 def link_of(run_dir: Path, plugin_id: str) -> Path:
@@ -108,7 +112,7 @@ class CallPlan:
     def host_request(self, hello: Hello, operation: str, payload: dict[str, Any]) -> HostRequest:
         """A host call made during this call."""
         chain = (*self.chain, self.plugin_id)
-        return HostRequest(self.plugin_id, operation, payload, self.user, self.deadline(hello), chain)
+        return HostRequest(self.plugin_id, operation, payload, self.user, self.deadline(hello), chain, hello.generation)
 
     def result(self, frame: Result, hello: Hello) -> CallResult:
         return CallResult(frame.value, frame.duration_ms, hello.generation, hello.digest)

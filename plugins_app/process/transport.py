@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from plugins_app.sdk.errors import DeadlineExceeded, PermissionDenied, PluginError, Refused
+from plugins_app.sdk.errors import DeadlineExceeded, NotReady, PermissionDenied, PluginError, Refused
 from plugins_app.wire import HostCall, HostResult, Progress
 
 from .calls import RunningCall, current_call
@@ -24,6 +24,7 @@ _ERRORS: dict[str, type[PluginError]] = {
     "refused": Refused,
     "deadline_exceeded": DeadlineExceeded,
     "call_loop": _CallLoop,
+    "not_ready": NotReady,
 }
 
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import inspect
 import json
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from ._running import in_call, plain
-from .errors import PermissionDenied, PluginError
+from .errors import NotReady, PermissionDenied, PluginError
 
 __all__ = ["Event", "FakeStudio", "HostCall", "Progress", "Script"]
 
 #: What answers `context.call` and `context.chat`: a function (sync or async), one answer, or a list of them in turn.
 Script: TypeAlias = Callable[..., Any] | Sequence[Any] | Mapping[str, Any] | str | None
+
+
+_LONGEST_WINDOW_S = 31 * 86_400
 
 
 class Progress(NamedTuple):
@@ -65,6 +69,9 @@ class FakeStudio:
         self.granted: set[str] = set()
         self.dependencies: set[str] = set()
         self.cancelled = False
+        self.counters_away = False
+        self.clock_ahead = 0.0
+        self._counts: dict[tuple[str, float, int], float] = {}
         self.user = dict(user) if user is not None else None
         self._quota, self._scripts = storage_quota, scripts
         self._taken: dict[str, int] = {}
@@ -85,7 +92,7 @@ class FakeStudio:
             self._require(f"host:{kind}", operation)
         elif asked["plugin_id"] not in self.dependencies:
             self._require(f"host:plugins:{asked['plugin_id']}", operation)
-        answers = {"storage": self._store, "events": self._publish}
+        answers = {"storage": self._store, "events": self._publish, "counters": self._count}
         answer = answers[kind](operation, asked) if kind in answers else await self._scripted(operation, asked)
         return plain(answer, operation)
 
@@ -106,11 +113,35 @@ class FakeStudio:
             found = key in self.storage
             self.storage.pop(key, None)
             return found
-        size = sum(map(_size, (self.storage | {key: asked["value"]}).items()))
+        value = self._sum(key, asked["amount"]) if operation == "storage.add" else asked["value"]
+        size = sum(map(_size, (self.storage | {key: value}).items()))
         if size > self._quota:
-            raise PluginError(f"storage.set: {size} bytes would be over the quota of {self._quota}")
-        self.storage[key] = asked["value"]
-        return None
+            raise PluginError(f"{operation}: {size} bytes would be over the quota of {self._quota}")
+        self.storage[key] = value
+        return value if operation == "storage.add" else None
+
+    def _sum(self, key: str, amount: float) -> float:
+        stored = self.storage.get(key, 0)
+        if type(stored) not in (int, float) or type(amount) not in (int, float):
+            raise PluginError(f"storage.add: {key!r} and what is added to it must be numbers")
+        total: float = stored + amount
+        return total
+
+    def _count(self, operation: str, asked: dict[str, Any]) -> dict[str, float]:
+        if self.counters_away:
+            raise NotReady(f"{operation}: Redis, which keeps the counters, does not answer.")
+        now, name, window = time.time() + self.clock_ahead, asked["name"], asked["window_s"]
+        if not name or not 1 <= window <= _LONGEST_WINDOW_S:
+            raise PluginError(f"{operation}: a counter has a name, and a window of 1 to {_LONGEST_WINDOW_S} seconds")
+        key = (name, window, int(now // window))
+        if asked["amount"]:
+            self._counts[key] = self._counts.get(key, 0) + asked["amount"]
+        return {"total": self._counts.get(key, 0), "resets_in": window - now % window}
+
+    def counters(self) -> dict[tuple[str, float], float]:
+        """What is counted in the windows under way, by name and length."""
+        now = time.time() + self.clock_ahead
+        return {(name, size): n for (name, size, number), n in self._counts.items() if number == int(now // size)}
 
     async def _scripted(self, operation: str, asked: dict[str, Any]) -> Any:
         script = self._scripts[operation]

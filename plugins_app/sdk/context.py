@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Generator
-from typing import Any, Protocol
+from typing import Any, Protocol, TypedDict
 
 from .errors import PluginError
 
-__all__ = ["Context", "HostTransport", "Storage"]
+__all__ = ["Context", "Count", "Counters", "HostTransport", "Storage"]
 
 
 class HostTransport(Protocol):
@@ -69,6 +69,11 @@ class Storage:
         """Store a value. Raises PluginError when the quota would be exceeded."""
         await self._transport.host_call("storage.set", {"key": key, "value": value})
 
+    async def add(self, key: str, amount: float) -> float:
+        """Add to the stored number and return the sum; what is not there is 0. Nobody else's addition gets lost."""
+        total: float = await self._transport.host_call("storage.add", {"key": key, "amount": amount})
+        return total
+
     async def delete(self, key: str) -> bool:
         """Remove a value; False when there was none."""
         return bool(await self._transport.host_call("storage.delete", {"key": key}))
@@ -76,6 +81,32 @@ class Storage:
     async def list(self, prefix: str = "") -> list[str]:
         """The keys that begin with `prefix`, sorted."""
         return list(await self._transport.host_call("storage.list", {"prefix": prefix}))
+
+
+class Count(TypedDict):
+    """How much was counted in the window under way, and in how many seconds it ends."""
+
+    total: float
+    resets_in: float
+
+
+class Counters:
+    """Counters of one plugin, shared by all processes and machines of the studio and kept in memory by Redis."""
+
+    def __init__(self, transport: HostTransport) -> None:
+        self._transport = transport
+
+    async def add(self, name: str, amount: float = 1, window_s: float = 60) -> Count:
+        """Add to a counter that begins anew at 0 with each window; an amount of 0 only looks.
+
+        Windows are counted from the epoch: those of 86,400 s begin at midnight UTC.
+
+        Raises:
+            NotReady: Redis does not answer. Whether to go on without counting is the plugin's decision.
+        """
+        asked = {"name": name, "amount": amount, "window_s": window_s}
+        counted: Count = await self._transport.host_call("counters.add", asked)
+        return counted
 
 
 class Context:
@@ -86,6 +117,7 @@ class Context:
         self.plugin_id = plugin_id
         self.logger = logging.getLogger(f"plugin.{plugin_id}" if plugin_id else "plugin")
         self.storage = Storage(self._transport)
+        self.counters = Counters(self._transport)
 
     def progress(self, fraction: float | None, message: str = "") -> _Done:
         """Tell the caller how far this call is: `fraction` from 0 to 1, or None when unknown."""

@@ -131,6 +131,19 @@ class PluginHarness:
         return self._studio.storage
 
     @property
+    def counters(self) -> dict[tuple[str, float], float]:
+        """What the plugin has counted in the windows under way, by name and length in seconds."""
+        return self._studio.counters()
+
+    def advance(self, seconds: float) -> None:
+        """Set the counters' clock forward, so that windows end."""
+        self._studio.clock_ahead += seconds
+
+    def lose_counters(self, *, away: bool = True) -> None:
+        """From now on no counter answers, as when Redis is away; or they do again."""
+        self._studio.counters_away = away
+
+    @property
     def events(self) -> list[Event]:
         """What the plugin has emitted."""
         return self._studio.events

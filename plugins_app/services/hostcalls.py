@@ -12,13 +12,13 @@ from asgiref.sync import sync_to_async
 
 from plugins_app import runtime
 from plugins_app.client import CallError, HostRequest
-from plugins_app.models import Plugin, PluginRelease
 
 from .connections import PATIENCE, patiently, releasing_connection
-from .dependencies import dependencies_of
+from .counters import counter_add, counter_add_async
 from .errors import StudioError
 from .events import event_record
-from .storage import storage_delete, storage_get, storage_list, storage_set
+from .grants import Grants, grant_reader
+from .storage import storage_add, storage_delete, storage_get, storage_list, storage_set
 
 __all__ = ["HostCalls"]
 
@@ -28,6 +28,8 @@ _OPERATIONS = {
     "storage.set": "host:storage",
     "storage.delete": "host:storage",
     "storage.list": "host:storage",
+    "storage.add": "host:storage",
+    "counters.add": "host:counters",
     "plugins.call": "host:plugins:{plugin_id}",
     "models.chat": "host:models",
     "events.emit": "host:events",
@@ -62,6 +64,8 @@ class HostCalls:
         Raises:
             StudioError: why not.
         """
+        if not _is_known_to_be_granted(request):
+            _check_permission(request)
         planned = _plan(request)
         if isinstance(planned, _Question):
             return runtime.model_caller().ask_blocking(*planned.asked, **planned.circumstances)
@@ -84,8 +88,12 @@ class HostCalls:
         return result.value
 
     async def answer_async(self, request: HostRequest) -> Any:
-        """The same without blocking the loop."""
-        planned = await sync_to_async(_plan, thread_sensitive=False)(request)
+        """The same without blocking the loop; for what needs no database, mostly without a thread, too."""
+        if not _is_known_to_be_granted(request):
+            await sync_to_async(_check_permission, thread_sensitive=False)(request)
+        if request.operation == "counters.add":
+            return await counter_add_async(plugin_id=request.plugin_id, **_counted(request))
+        planned = _plan(request)
         if isinstance(planned, _Question):
             return await runtime.model_caller().ask(*planned.asked, **planned.circumstances)
         if not isinstance(planned, _Call):
@@ -113,11 +121,9 @@ def _passed_on(plugin_id: str, error: CallError) -> StudioError:
     return call_error(plugin_id, error)
 
 
-@releasing_connection
 def _plan(request: HostRequest) -> _Call | _Question | None:
-    """Check the request; what another plugin has to answer is returned, everything else is done here."""
-    payload = request.payload if isinstance(request.payload, dict) else {}
-    _check_permission(request, payload)
+    """What another plugin or a model has to answer; None for what is answered here."""
+    payload = _payload(request)
     if request.operation == "plugins.call":
         return _call(request, _text(payload, "plugin_id"), _text(payload, "method"), payload.get("kwargs") or {})
     if request.operation == "models.chat":
@@ -126,33 +132,43 @@ def _plan(request: HostRequest) -> _Call | _Question | None:
     return None
 
 
-def _check_permission(request: HostRequest, payload: dict[str, Any]) -> None:
+def _is_known_to_be_granted(request: HostRequest) -> bool:
+    grants = grant_reader().kept(request.plugin_id, request.generation)
+    return grants is not None and _is_granted(request, grants)
+
+
+@releasing_connection
+def _check_permission(request: HostRequest) -> None:
+    grants = grant_reader().read(request.plugin_id, request.generation, patience=_patience(request))
+    if _is_granted(request, grants):
+        return
+    detail = f"{request.plugin_id} may not use {request.operation}: {_needed(request)} is not granted."
+    hint = "Ask for it under [permissions] in plugin.toml, and let an operator grant it."
+    if request.operation == "plugins.call":
+        other = _other(request)
+        hint = f"Name {other} under [dependencies] in plugin.toml, or ask for the permission and have it granted."
+    raise StudioError("permission_denied", detail, hint=hint)
+
+
+def _is_granted(request: HostRequest, grants: Grants) -> bool:
+    """To depend on a plugin, even optionally, is to call it: that needs no permission of its own."""
+    depends = request.operation == "plugins.call" and _other(request) in grants.dependencies
+    return depends or _needed(request) in grants.permissions
+
+
+def _needed(request: HostRequest) -> str:
     pattern = _OPERATIONS.get(request.operation)
     if pattern is None:
         raise StudioError("permission_denied", f"The studio has no operation {request.operation}.")
-    other = str(payload.get("plugin_id", ""))
-    needed = pattern.format(plugin_id=other)
-    release = patiently(lambda: _release(request.plugin_id), seconds=_patience(request))
-    if release is None or (needed not in release.granted and not _may_call(release, request.operation, other)):
-        detail = f"{request.plugin_id} may not use {request.operation}: {needed} is not granted."
-        hint = "Ask for it under [permissions] in plugin.toml, and let an operator grant it."
-        if request.operation == "plugins.call":
-            hint = f"Name {other} under [dependencies] in plugin.toml, or ask for the permission and have it granted."
-        raise StudioError("permission_denied", detail, hint=hint)
+    return pattern.format(plugin_id=_other(request))
 
 
-def _release(plugin_id: str) -> PluginRelease | None:
-    """What is wanted of the plugin; while one that is unloaded finishes its calls, what was wanted last."""
-    plugin = Plugin.objects.select_related("desired__version").filter(id=plugin_id).first()
-    if plugin is None or plugin.desired is not None:
-        return plugin.desired if plugin else None
-    return plugin.releases.select_related("version").order_by("-generation").first()
+def _other(request: HostRequest) -> str:
+    return str(_payload(request).get("plugin_id", ""))
 
 
-def _may_call(release: PluginRelease, operation: str, plugin_id: str) -> bool:
-    """To depend on a plugin, even optionally, is to call it: that needs no permission of its own."""
-    needs = dependencies_of(release.version.metadata) if operation == "plugins.call" else []
-    return any(need.plugin_id == plugin_id for need in needs)
+def _payload(request: HostRequest) -> dict[str, Any]:
+    return request.payload if isinstance(request.payload, dict) else {}
 
 
 def _call(request: HostRequest, plugin_id: str, method: str, kwargs: dict[str, Any]) -> _Call:
@@ -177,12 +193,20 @@ def _text(payload: dict[str, Any], key: str) -> str:
     return value
 
 
+def _counted(request: HostRequest) -> dict[str, Any]:
+    payload = _payload(request)
+    return {"name": payload.get("name"), "amount": payload.get("amount", 1), "window_s": payload.get("window_s", 60)}
+
+
 @releasing_connection
 def _answer_here(request: HostRequest) -> Any:
+    if request.operation == "counters.add":
+        return counter_add(plugin_id=request.plugin_id, **_counted(request))
     if request.operation == "events.emit":
         payload = request.payload
         return _emit(request.plugin_id, _text(payload, "event"), payload.get("data") or {})
-    return patiently(lambda: _use_storage(request), seconds=_patience(request))  # twice is the same as once
+    # Twice is the same as once, and `storage_add` does again only what was not done.
+    return patiently(lambda: _use_storage(request), seconds=_patience(request))
 
 
 def _patience(request: HostRequest) -> float:
@@ -195,6 +219,8 @@ def _use_storage(request: HostRequest) -> Any:
         return storage_get(plugin_id=plugin_id, key=_text(payload, "key"))
     if request.operation == "storage.set":
         return storage_set(plugin_id=plugin_id, key=_text(payload, "key"), value=payload.get("value"))
+    if request.operation == "storage.add":
+        return storage_add(plugin_id=plugin_id, key=_text(payload, "key"), amount=payload.get("amount", 0))
     if request.operation == "storage.delete":
         return storage_delete(plugin_id=plugin_id, key=_text(payload, "key"))
     return storage_list(plugin_id=plugin_id, prefix=str(payload.get("prefix") or ""))

@@ -16,6 +16,8 @@ match action:
     case "set": return await self.context.storage.set(p["key"], p["value"])
     case "get": return await self.context.storage.get(p["key"], "nothing")
     case "delete": return await self.context.storage.delete(p["key"])
+    case "add": return await self.context.storage.add(p["key"], p["amount"])
+    case "count": return await self.context.counters.add(p["name"], p.get("amount", 1), window_s=3600)
     case "list": return await self.context.storage.list(p.get("prefix", ""))
     case "call": return await self.context.call(p["plugin_id"], p["method"], **p.get("kwargs", {}))
     case "chat": return await self.context.chat(p["model"], [{"role": "user", "content": "echo hello"}])
@@ -29,9 +31,10 @@ version = "1.0.0"
 type = "tool"
 entry = "plugin:Made"
 [permissions]
-host = ["storage", "plugins:calculator", "plugins:caller", "models", "events"]
+host = ["storage", "plugins:calculator", "plugins:caller", "models", "events", "counters"]
 """
 ALL = ["host:storage", "host:plugins:calculator", "host:plugins:caller", "host:models", "host:events"]
+ALL += ["host:counters"]
 
 
 @pytest.fixture
@@ -62,6 +65,13 @@ def test_storage_keeps_what_it_is_given(ask: Callable[..., Response]) -> None:
 def test_storage_has_a_quota(ask: Callable[..., Response]) -> None:
     answer = ask("set", key="big", value="x" * 2**20)
     assert answer.status >= 400 and "over its" in answer.json()["detail"]
+
+
+def test_numbers_are_added_and_counted(ask: Callable[..., Response]) -> None:
+    assert [ask("add", key="n", amount=amount).json()["result"] for amount in (2, 0.5)] == [2, 2.5]
+    counted = [ask("count", name="n", amount=amount).json()["result"] for amount in (1, 2, 0)]
+    assert [one["total"] for one in counted] == [1, 3, 3] and 0 < counted[0]["resets_in"] <= 3600
+    assert "Only a number" in ask("add", key="n", amount="x").json()["detail"]
 
 
 def test_a_plugin_calls_another_one(ask: Callable[..., Response]) -> None:

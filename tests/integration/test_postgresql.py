@@ -18,6 +18,7 @@ ON_THE_TABLES = (
     "test_settling.py",
     "test_release_failure.py",
     "test_node_folders.py",
+    "test_storage_add.py",
 )
 
 
