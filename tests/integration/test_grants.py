@@ -8,7 +8,7 @@ import pytest
 from pytest_django import DjangoAssertNumQueries
 
 from plugins_app.models import Plugin, PluginRelease, PluginVersion
-from plugins_app.services.grants import GrantReader
+from plugins_app.services.grants import GrantReader, Grants
 
 pytestmark = pytest.mark.django_db
 
@@ -27,7 +27,7 @@ def test_it_is_looked_up_once_a_generation(django_assert_num_queries: DjangoAsse
     reader = GrantReader(max_age=60)
     assert reader.kept("asker", 1) is None
     grants = reader.read("asker", 1, patience=0)
-    assert (grants.permissions, grants.dependencies) == ({"host:counters"}, {"calculator"})
+    assert grants == Grants(frozenset({"host:counters"}), frozenset({"calculator"}))
     with django_assert_num_queries(0):
         assert reader.kept("asker", 1) == grants
         assert reader.kept("asker", 2) is None

@@ -17,6 +17,7 @@ from plugins_app.sdk import (
     ConfigError,
     DeadlineExceeded,
     Limits,
+    NotReady,
     OldState,
     PermissionDenied,
     PluginError,
@@ -28,7 +29,7 @@ from plugins_app.sdk import (
 )
 from plugins_app.sdk.testing import CallRefused, Event, LoadFailed, PluginHarness, Progress
 
-ASKED = {"host": ["storage", "events", "models", "plugins:calculator"]}
+ASKED = {"host": ["storage", "counters", "events", "models", "plugins:calculator"]}
 
 
 def metadata(**changes: Any) -> PluginMetadata:
@@ -67,6 +68,12 @@ class Worker(ToolPlugin):
         await self.context.progress(1, "done")
         await self.context.emit("worked", {"by": (self.context.user or {}).get("username")})
         return "reported"
+
+    async def do_add(self, amount: Any) -> float:
+        return await self.context.storage.add("sum", amount)
+
+    async def do_count(self, amount: float = 1) -> Any:
+        return await self.context.counters.add("asked", amount, window_s=60)
 
     async def do_ask(self) -> list[Any]:
         answer = await self.context.chat("some/model", [{"role": "user", "content": "hi"}], temperature=0)
@@ -207,6 +214,32 @@ async def test_storage_is_kept_in_memory_up_to_the_quota() -> None:
         assert await harness.call("execute", "store", {"value": [1]}) == [[1], ["a/1"], True, "gone"]
         with pytest.raises(PluginError, match="quota of 20"):
             await harness.call("execute", "store", {"value": "x" * 20})
+
+
+async def test_numbers_are_added_to_what_is_stored() -> None:
+    async with PluginHarness(Worker) as harness:
+        sums = [await harness.call("execute", action="add", parameters={"amount": amount}) for amount in (2, 0.5)]
+        assert sums == [2, 2.5] and harness.storage == {"sum": 2.5}
+        with pytest.raises(PluginError, match="must be numbers"):
+            await harness.call("execute", action="add", parameters={"amount": "1"})
+
+
+async def test_counters_begin_anew_with_each_window_and_may_be_away() -> None:
+    async with PluginHarness(Worker) as harness:
+
+        async def count(amount: float = 1) -> Any:
+            return await harness.call("execute", action="count", parameters={"amount": amount})
+
+        first = await count()
+        assert first["total"] == 1 and 0 < first["resets_in"] <= 60
+        harness.advance(first["resets_in"])
+        assert [(await count(amount))["total"] for amount in (2, 0)] == [2, 2]
+        assert harness.counters == {("asked", 60): 2}
+        harness.lose_counters()
+        with pytest.raises(NotReady):
+            await count()
+        harness.lose_counters(away=False)
+        assert (await count())["total"] == 3
 
 
 async def test_events_progress_and_the_user_are_there_to_look_at() -> None:
