@@ -1,0 +1,1 @@
+"""Fetch page: the readable text of a page, a PDF or a text on the web."""
