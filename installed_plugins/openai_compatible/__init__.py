@@ -1,0 +1,1 @@
+"""OpenAI-compatible: models behind any server that speaks OpenAI's wire format."""

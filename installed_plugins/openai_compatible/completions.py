@@ -1,0 +1,176 @@
+"""Chat completions: what is sent, and the chunks that come back, whatever dialect of the format a server speaks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from typing import Any
+
+import orjson
+
+from plugins_app.sdk import NotReady, UpstreamError
+
+from .endpoints import Endpoint
+from .events import EventReader
+from .failures import Failure, garbage
+
+__all__ = ["completion", "read_chunks", "refused_parameter", "request_body"]
+
+_OURS = frozenset({"stream", "stream_options", "n", "model", "messages"})
+#: What a model or a server may refuse, and what is sent to it from then on.
+_INSTEAD: dict[str, str | None] = {"max_tokens": "max_completion_tokens", "stream_options": None}
+_DONE = b"[DONE]"
+_PATIENCE_S = 0.2
+_JSON_LIMIT = 30 * 2**20
+
+
+def request_body(
+    endpoint: Endpoint, model: str, messages: list[dict[str, Any]], params: Mapping[str, Any], *, stream: bool
+) -> dict[str, Any]:
+    """The body of a request. Whatever parameters the caller gave are passed on: servers know more than OpenAI's."""
+    given = {name: value for name, value in params.items() if value is not None and name not in _OURS}
+    body: dict[str, Any] = {"model": model, "messages": messages, **endpoint.extra_body, **given}
+    if stream:
+        body |= {"stream": True, "stream_options": {"include_usage": True}}
+    for name, instead in _INSTEAD.items():
+        if name in body and (model, name) in endpoint.refuses:
+            value = body.pop(name)
+            if instead:
+                body.setdefault(instead, value)
+    return body
+
+
+def refused_parameter(error: UpstreamError, body: Mapping[str, Any]) -> str | None:
+    """The parameter that the server did not want, if the request can be made without it."""
+    if error.status not in (400, 404, 422):
+        return None
+    text = str(error)
+    for name, instead in _INSTEAD.items():
+        if name in body and name in text and (instead is None or instead in text):
+            return name
+    return None
+
+
+def completion(endpoint: Endpoint, answer: Any) -> dict[str, Any]:
+    """A whole answer, if it is one.
+
+    Raises:
+        Failure: it is not, or the server says that it failed.
+    """
+    if not isinstance(answer, dict):
+        raise Failure(garbage(endpoint, orjson.dumps(answer)))
+    if answer.get("error"):
+        raise _failed(endpoint, answer["error"])
+    choices = answer.get("choices")
+    if not isinstance(choices, list) or not all(isinstance(one, dict) and one.get("message") for one in choices):
+        raise Failure(garbage(endpoint, orjson.dumps(answer)))
+    return answer
+
+
+async def read_chunks(
+    endpoint: Endpoint, reads: AsyncGenerator[bytes, None]
+) -> AsyncGenerator[list[dict[str, Any]], None]:
+    """The chunks of a streamed answer, those of one read together.
+
+    A server that does not stream and answers at once is understood, too.
+
+    Raises:
+        Failure: it broke off, it is something else, or the server says that it failed.
+    """
+    events, seen, finished = EventReader(), b"", False
+    async with aclosing(reads):
+        async for data in reads:
+            seen = seen or data
+            if seen is data and data.lstrip()[:1] == b"{":
+                yield _chunks_of(completion(endpoint, await _whole(endpoint, data, reads)))
+                return
+            found = events.feed(data)
+            if is_done := _DONE in found:
+                found = found[: found.index(_DONE)]
+            if batch := [_chunk(endpoint, event) for event in found]:
+                finished = finished or any(_is_last(chunk) for chunk in batch)
+                yield batch
+            if is_done:
+                await _drain(reads)
+                return
+    if batch := [_chunk(endpoint, event) for event in events.end() if event != _DONE]:
+        finished = finished or any(_is_last(chunk) for chunk in batch)
+        yield batch
+    if not finished:
+        raise _cut(endpoint, seen)
+
+
+def _cut(endpoint: Endpoint, seen: bytes) -> Failure:
+    if seen and b"data:" not in seen and not seen.startswith(b":"):
+        return Failure(garbage(endpoint, seen))
+    return Failure(UpstreamError(f"{endpoint.label} broke off in the middle of its answer"), repeatable=True)
+
+
+async def _drain(reads: AsyncGenerator[bytes, None]) -> None:
+    """Read to the end, so that the connection can be used again; a server that does not end is not waited for."""
+    try:
+        async with asyncio.timeout(_PATIENCE_S):
+            async for _ in reads:
+                pass
+    except (TimeoutError, Failure):
+        pass
+
+
+async def _whole(endpoint: Endpoint, first: bytes, reads: AsyncGenerator[bytes, None]) -> Any:
+    data = bytearray(first)
+    async for piece in reads:
+        data += piece
+        if len(data) > _JSON_LIMIT:
+            break
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise Failure(garbage(endpoint, bytes(data))) from error
+
+
+def _chunk(endpoint: Endpoint, event: bytes) -> dict[str, Any]:
+    try:
+        chunk = orjson.loads(event)
+    except orjson.JSONDecodeError as error:
+        raise Failure(garbage(endpoint, event)) from error
+    if not isinstance(chunk, dict):
+        raise Failure(garbage(endpoint, event))
+    if chunk.get("error"):
+        raise _failed(endpoint, chunk["error"])
+    if not isinstance(chunk.get("choices"), list):
+        chunk["choices"] = []
+    return chunk
+
+
+def _is_last(chunk: Mapping[str, Any]) -> bool:
+    return any(isinstance(choice, dict) and choice.get("finish_reason") for choice in chunk["choices"])
+
+
+def _failed(endpoint: Endpoint, error: Any) -> Failure:
+    """An error that came where an answer was due."""
+    details = error if isinstance(error, dict) else {"message": error}
+    code = details.get("code") if isinstance(details.get("code"), int) else details.get("status")
+    status = code if isinstance(code, int) else 502
+    text = f"{endpoint.label} failed: {details.get('message') or orjson.dumps(error).decode()}"
+    if status == 429:
+        return Failure(NotReady(text, 5.0), repeatable=True)
+    return Failure(UpstreamError(text, status), repeatable=status >= 500)
+
+
+def _chunks_of(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A whole answer as a stream would have brought it."""
+    common = {name: answer[name] for name in ("id", "created", "model") if name in answer}
+    common["object"] = "chat.completion.chunk"
+    chunks = []
+    for choice in answer["choices"]:
+        message = dict(choice["message"])
+        if calls := message.get("tool_calls"):
+            message["tool_calls"] = [{"index": index} | call for index, call in enumerate(calls)]
+        finish = choice.get("finish_reason") or ("tool_calls" if calls else "stop")
+        index = choice.get("index", 0)
+        chunks.append(common | {"choices": [{"index": index, "delta": message, "finish_reason": None}]})
+        chunks.append(common | {"choices": [{"index": index, "delta": {}, "finish_reason": finish}]})
+    if answer.get("usage"):
+        chunks.append(common | {"choices": [], "usage": answer["usage"]})
+    return chunks

@@ -1,0 +1,37 @@
+"""Server-sent events out of bytes, as they come."""
+
+from __future__ import annotations
+
+__all__ = ["EventReader"]
+
+
+class EventReader:
+    """Takes bytes, gives the data of the events that they complete; see the HTML standard, "Server-sent events"."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._data: list[bytes] = []
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The data of each event that is complete now."""
+        lines = (self._rest + data).split(b"\n")
+        self._rest = lines.pop()
+        found: list[bytes] = []
+        for line in lines:
+            self._take(line.rstrip(b"\r"), found)
+        return found
+
+    def end(self) -> list[bytes]:
+        """The last event of a server that ends its answer without an empty line."""
+        found: list[bytes] = []
+        self._take(self._rest.rstrip(b"\r"), found)
+        self._rest = b""
+        self._take(b"", found)
+        return found
+
+    def _take(self, line: bytes, found: list[bytes]) -> None:
+        if line.startswith(b"data:"):
+            self._data.append(line[6:] if line[5:6] == b" " else line[5:])
+        elif not line and self._data:
+            found.append(self._data[0] if len(self._data) == 1 else b"\n".join(self._data))
+            self._data.clear()
