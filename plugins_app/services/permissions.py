@@ -28,6 +28,7 @@ BUNDLED = frozenset(
         "local-llama",
         "markdown-export",
         "mcp-bridge",
+        "openai-compatible",
         "python-runner",
         "redact",
         "token-meter",
