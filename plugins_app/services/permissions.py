@@ -20,11 +20,14 @@ __all__ = [
 #: Plugins that ship with the studio get what they ask for when they are discovered.
 BUNDLED = frozenset(
     {
+        "anthropic",
         "calculator",
+        "cohere",
         "conversation-search",
         "date-time",
         "example-provider",
         "fetch-page",
+        "google-gemini",
         "local-llama",
         "markdown-export",
         "mcp-bridge",

@@ -1,0 +1,1 @@
+"""Anthropic: the Claude models, by Anthropic's own SDK."""
