@@ -13,70 +13,128 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import mixins, viewsets
 from rest_framework.decorators import action
 from rest_framework.request import Request
+from rest_framework.response import Response
 
-from aichat.chat import selectors, services
+from aichat.chat import selectors
+from aichat.chat import services_conversations as services
 from aichat.chat.errors import ChatError
 from aichat.chat.exporting import conversation_export
 from aichat.chat.models import Conversation
-from aichat.chat.serializers import ConversationDetailSerializer, ConversationSerializer
+from aichat.chat.search import search
+from aichat.chat.serializers import (
+    BranchSerializer,
+    ConversationDetailSerializer,
+    ConversationSerializer,
+    DeletedSerializer,
+    FoundSerializer,
+)
 from plugins_app.api.rendering import AlwaysJSON
 from plugins_app.services.calls import user_facts
 
 __all__ = ["ConversationViewSet"]
 
-_SEARCH = OpenApiParameter("search", str, description="part of the title")
+_SEARCH = OpenApiParameter("search", str, description="words of the title or of one message, the last may be cut short")
+_ARCHIVED = OpenApiParameter("archived", str, enum=["false", "true", "all"], description="`false` when not given")
 _FORMAT = OpenApiParameter("format", str, required=True, description="the id of an export plugin")
+_ARCHIVED_VALUES = {"": False, "false": False, "true": True, "all": None}
 
 
-class ConversationViewSet(
-    mixins.ListModelMixin,
-    mixins.RetrieveModelMixin,
-    mixins.UpdateModelMixin,
-    mixins.DestroyModelMixin,
-    viewsets.GenericViewSet[Conversation],
-):
+class ConversationViewSet(mixins.RetrieveModelMixin, viewsets.GenericViewSet[Conversation]):
     """The user's own conversations."""
 
     queryset = Conversation.objects.none()
+    serializer_class = ConversationDetailSerializer
     content_negotiation_class = AlwaysJSON  # `format` names an export here, not a renderer
     lookup_value_regex = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
-    http_method_names = ("get", "patch", "delete", "head", "options")
 
-    def get_queryset(self) -> QuerySet[Conversation]:
-        user_id = self.request.user.pk
-        if user_id is None:  # the OpenAPI document is drawn without anybody asking
-            return Conversation.objects.none()
-        return selectors.conversation_list(user_id=user_id, search=self.request.query_params.get("search", ""))
+    @property
+    def _user_id(self) -> int:
+        user_id: Any = self.request.user.pk  # nobody gets here without having logged in
+        return int(user_id)
 
     def get_object(self) -> Conversation:
-        user_id: Any = self.request.user.pk  # nobody gets here without having logged in
-        return selectors.conversation_get(
-            user_id=user_id, conversation_id=self._id(), messages=self.action == "retrieve"
-        )
+        return selectors.conversation_get(user_id=self._user_id, conversation_id=self._id())
 
     def _id(self) -> UUID:
         return UUID(self.kwargs["pk"])
 
-    def get_serializer_class(self) -> type[ConversationSerializer]:
-        return ConversationDetailSerializer if self.action == "retrieve" else ConversationSerializer
+    @extend_schema(parameters=[_SEARCH, _ARCHIVED], responses=FoundSerializer(many=True))
+    def list(self, request: Request) -> Response:
+        """List them: pinned ones first, then the one last talked in; or find them, the best first."""
+        query = request.query_params.get("search", "").strip()
+        mine = selectors.conversation_list(user_id=self._user_id, archived=self._archived())
+        if not query:
+            return self._page(mine, FoundSerializer, {})
+        found = {one.conversation_id: one for one in search(user_id=self._user_id, query=query)}
+        page = self.paginate_queryset(selectors.conversation_find(conversations=mine, found=list(found.values())))
+        shown = [found[one.pk] for one in page or ()]
+        context = {"matches": selectors.matches(found=shown, query=query)}
+        return self.get_paginated_response(FoundSerializer(page, many=True, context=context).data)
 
-    @extend_schema(parameters=[_SEARCH])
-    def list(self, request: Request, *args: Any, **kwargs: Any) -> Any:
-        """List them, the one last talked in first."""
-        return super().list(request, *args, **kwargs)
+    def _archived(self) -> bool | None:
+        value = self.request.query_params.get("archived", "")
+        if value not in _ARCHIVED_VALUES:
+            message = "It must be `true`, `false` or `all`."
+            raise ChatError("invalid", message, errors=[{"pointer": "/archived", "message": message}])
+        return _ARCHIVED_VALUES[value]
 
-    def perform_update(self, serializer: Any) -> None:
-        services.conversation_rename(
-            conversation=serializer.instance,
-            title=serializer.validated_data.get("title", serializer.instance.title),
+    def _page(self, rows: QuerySet[Conversation], kind: type[ConversationSerializer], context: Any) -> Response:
+        page = self.paginate_queryset(rows)
+        return self.get_paginated_response(kind(page, many=True, context=context).data)
+
+    @extend_schema(request=ConversationSerializer, responses={201: ConversationDetailSerializer})
+    def create(self, request: Request) -> Response:
+        """Begin one, in which nothing has been said yet."""
+        fields = self._checked(ConversationSerializer(data=request.data))
+        conversation = services.conversation_create(user_id=self._user_id, fields=fields)
+        return self._detail(conversation, 201)
+
+    @extend_schema(request=ConversationSerializer, responses=ConversationSerializer)
+    def partial_update(self, request: Request, pk: str) -> Response:
+        """Rename, pin or archive it; change its model, system prompt and parameters."""
+        conversation = self.get_object()
+        fields = self._checked(ConversationSerializer(data=request.data, partial=True))
+        services.conversation_update(conversation=conversation, fields=fields)
+        return Response(ConversationSerializer(conversation).data)
+
+    def _checked(self, serializer: Any) -> dict[str, Any]:
+        serializer.is_valid(raise_exception=True)
+        checked: dict[str, Any] = serializer.validated_data
+        return checked
+
+    def _detail(self, conversation: Conversation, status: int = 200) -> Response:
+        return Response(ConversationDetailSerializer(conversation).data, status)
+
+    def destroy(self, request: Request, pk: str) -> Response:
+        """Delete it; for 30 days it can be restored."""
+        services.conversation_delete(conversation=self.get_object())
+        return Response(status=204)
+
+    @extend_schema(request=None, responses=ConversationDetailSerializer)
+    @action(detail=True, methods=["post"])
+    def restore(self, request: Request, pk: str) -> Response:
+        """Bring it back."""
+        return self._detail(services.conversation_restore(user_id=self._user_id, conversation_id=self._id()))
+
+    @extend_schema(responses=DeletedSerializer(many=True))
+    @action(detail=False)
+    def deleted(self, request: Request) -> Response:
+        """Those that can be restored."""
+        return self._page(selectors.deleted_list(user_id=self._user_id), DeletedSerializer, {})
+
+    @extend_schema(request=BranchSerializer, responses=ConversationDetailSerializer)
+    @action(detail=True, methods=["post"])
+    def branch(self, request: Request, pk: str) -> Response:
+        """Make the branch through a message the current one, to its newest end."""
+        conversation = self.get_object()
+        fields = self._checked(BranchSerializer(data=request.data))
+        return self._detail(
+            services.branch_choose(conversation=conversation, message_id=fields["message_id"]),
         )
-
-    def perform_destroy(self, instance: Conversation) -> None:
-        services.conversation_delete(conversation=instance)
 
     @extend_schema(parameters=[_FORMAT], responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
     @action(detail=True)
-    def export(self, request: Request, *args: Any, **kwargs: Any) -> StreamingHttpResponse:
+    def export(self, request: Request, pk: str) -> StreamingHttpResponse:
         """The conversation as a file."""
         conversation = self.get_object()
         plugin_id = request.query_params.get("format", "")

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from aichat.chat.errors import ChatError
+from aichat.chat.params import ChatParams
 
-__all__ = ["ChatBody", "parse_chat_body"]
+__all__ = ["ChatBody", "RegenerateBody", "parse_chat_body", "parse_regenerate_body"]
 
 _PATH = re.compile(r" - at `\$?(?P<path>[^`]*)`$")
 _FIELD = re.compile(r"(?:required|unknown) field `(?P<name>[^`]+)`")
@@ -51,6 +52,10 @@ class ChatBody(Struct, forbid_unknown_fields=True):
     message: str | None = None
     messages: Annotated[list[ChatMessage], Meta(min_length=1)] | None = None
     conversation_id: UUID | None = None
+    parent_id: UUID | UnsetType | None = UNSET
+    attachments: Annotated[list[UUID], Meta(max_length=10)] = []
+    system_prompt: Annotated[str, Meta(max_length=100_000)] | None = None
+    params: ChatParams | None = None
     tools: Literal["auto"] | list[str] = "auto"
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
     top_p: Annotated[float, Meta(gt=0, le=1)] | None = None
@@ -65,13 +70,24 @@ class ChatBody(Struct, forbid_unknown_fields=True):
         found: list[dict[str, Any]] = [msgspec.to_builtins(message) for message in self.messages or ()]
         return [{"content": ""} | message for message in found]
 
-    def params(self) -> dict[str, Any]:
-        """What goes to the provider besides messages and model."""
+    def given_params(self) -> dict[str, Any]:
+        """What goes to the provider besides messages and model; what stands by itself wins over what is in `params`."""
         given = {name: getattr(self, name) for name in _PARAMS}
-        return {name: value for name, value in given.items() if value is not None}
+        kept = self.params.given() if self.params else {}
+        return kept | {name: value for name, value in given.items() if value is not None}
 
 
+class RegenerateBody(Struct, forbid_unknown_fields=True):
+    """The body of `POST /api/conversations/{id}/regenerate`."""
+
+    message_id: UUID | None = None
+    model: _Name | None = None
+    tools: Literal["auto"] | list[str] = "auto"
+
+
+_T = TypeVar("_T", ChatBody, RegenerateBody)
 _decoder = msgspec.json.Decoder(ChatBody)
+_regenerate_decoder = msgspec.json.Decoder(RegenerateBody)
 
 
 def parse_chat_body(raw: bytes) -> ChatBody:
@@ -80,20 +96,33 @@ def parse_chat_body(raw: bytes) -> ChatBody:
     Raises:
         ChatError: `json_malformed` or `invalid`, the latter with a pointer.
     """
+    body = _decoded(_decoder, raw)
+    _check(body)
+    return body
+
+
+def parse_regenerate_body(raw: bytes) -> RegenerateBody:
+    """Parse and check; no body at all asks for another answer beside the last.
+
+    Raises:
+        ChatError: `json_malformed` or `invalid`, the latter with a pointer.
+    """
+    return _decoded(_regenerate_decoder, raw or b"{}")
+
+
+def _decoded(decoder: msgspec.json.Decoder[_T], raw: bytes) -> _T:
     try:
-        body = _decoder.decode(raw)
+        return decoder.decode(raw)
     except msgspec.ValidationError as error:
         raise _misfit(*_located(str(error))) from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ChatError("json_malformed", f"The body is not valid JSON: {error}") from error
-    _check(body)
-    return body
 
 
 def _check(body: ChatBody) -> None:
     if (body.message is None) == (body.messages is None):
         raise _misfit("/message", "Send either `message` or `messages`.")
-    if body.message is not None and not body.message.strip():
+    if body.message is not None and not body.message.strip() and not body.attachments:
         raise _misfit("/message", "Say something: the message is empty.")
     for index, message in enumerate(body.messages or ()):
         _check_message(f"/messages/{index}", message)

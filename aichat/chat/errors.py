@@ -12,6 +12,13 @@ __all__ = ["CHAT_CODES", "ChatError"]
 CHAT_CODES: dict[str, tuple[int, str]] = {
     "model_not_found": (404, "There is no such model"),
     "conversation_not_found": (404, "There is no such conversation"),
+    "message_not_found": (404, "There is no such message"),
+    "attachment_not_found": (404, "There is no such attachment"),
+    "attachment_in_use": (409, "The attachment belongs to a message"),
+    "attachment_too_large": (413, "The attachment is too large"),
+    "attachment_unsupported": (415, "Such files cannot be attached"),
+    "attachment_invalid": (422, "The file cannot be read"),
+    "import_unreadable": (422, "The file cannot be imported"),
     "answer_not_running": (409, "No answer is under way"),
     "answer_running": (409, "An answer is under way"),
     "tool_not_found": (404, "There is no such tool"),

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from aichat.chat import selectors
 from aichat.chat.errors import ChatError
+from aichat.chat.exportdata import export_data
 from aichat.chat.models import Conversation
 from plugins_app.sdk import PluginType
 from plugins_app.selectors.registry import RegistryReader
@@ -48,7 +48,7 @@ def conversation_export(*, conversation: Conversation, plugin_id: str, user: dic
     _check_format(plugin_id)
     extension = _asked(plugin_id, "get_file_extension", _EXTENSION, user)
     media_type = _asked(plugin_id, "get_media_type", _MEDIA_TYPE, user)
-    data = selectors.export_data(conversation=conversation)
+    data = export_data(conversation=conversation)
     content = _bytes_of(plugin_id, plugin_call(plugin_id=plugin_id, method="export", args=[data], user=user).value)
     return ExportedFile(_file_name(conversation) + extension, media_type, content)
 

@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct
 
-from aichat.chat.bodies import ChatBody
+from aichat.chat.bodies import ChatBody, RegenerateBody
 
 __all__ = ["add_chat_routes"]
 
@@ -141,7 +141,7 @@ _RESUME = {
 }
 _BODY_PROBLEMS = {
     400: "json_malformed",
-    404: "model_not_found, conversation_not_found",
+    404: "model_not_found, conversation_not_found, message_not_found",
     409: "answer_running, not_loaded",
     413: "body_too_large",
     415: "unsupported_media_type",
@@ -152,7 +152,7 @@ _BODY_PROBLEMS = {
 
 def add_chat_routes(result: dict[str, Any], **options: Any) -> dict[str, Any]:
     """A postprocessing hook of drf-spectacular."""
-    types = [ChatBody, ChatModels, Cancelling, *_EVENTS.values()]
+    types = [ChatBody, RegenerateBody, ChatModels, Cancelling, *_EVENTS.values()]
     _, schemas = msgspec.json.schema_components(types, ref_template=_REF)
     components = result["components"]["schemas"]
     clash = components.keys() & schemas.keys()
@@ -180,6 +180,15 @@ def _paths() -> dict[str, Any]:
         "/api/conversations/{id}/messages": {
             "post": _asking("conversations_messages_create", "Say something in this conversation", answer, _ID),
         },
+        "/api/conversations/{id}/regenerate": {
+            "post": _asking(
+                "conversations_regenerate_create",
+                "Answer again, beside an answer that is there",
+                answer,
+                _ID,
+                body="RegenerateBody",
+            ),
+        },
         "/api/conversations/{id}/stream": {
             "get": _operation(
                 "conversations_stream_retrieve",
@@ -200,10 +209,12 @@ def _paths() -> dict[str, Any]:
     }
 
 
-def _asking(name: str, summary: str, answer: dict[str, Any], *parameters: dict[str, Any]) -> dict[str, Any]:
+def _asking(
+    name: str, summary: str, answer: dict[str, Any], *parameters: dict[str, Any], body: str = "ChatBody"
+) -> dict[str, Any]:
     operation = _operation(name, summary, {"200": answer} | _problems(_BODY_PROBLEMS), *parameters)
-    body = {"content": {"application/json": {"schema": {"$ref": _REF.format(name="ChatBody")}}}, "required": True}
-    return operation | {"requestBody": body}
+    content = {"application/json": {"schema": {"$ref": _REF.format(name=body)}}}
+    return operation | {"requestBody": {"content": content, "required": body == "ChatBody"}}
 
 
 def _operation(name: str, summary: str, answers: dict[str, Any], *parameters: dict[str, Any]) -> dict[str, Any]:

@@ -10,10 +10,10 @@ from typing import Any
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
-from aichat.chat.bodies import parse_chat_body
+from aichat.chat.bodies import parse_chat_body, parse_regenerate_body
 from aichat.chat.errors import ChatError
 from aichat.chat.http import Receive, Scope, Send, header, read_body, send_json, send_problem, send_stream
-from aichat.chat.live import parse_event_id
+from aichat.chat.live import LiveAnswer, parse_event_id
 from aichat.chat.studio import ChatStudio
 from plugins_app.services.connections import DATABASE_AWAY
 from plugins_app.services.errors import StudioError
@@ -25,7 +25,9 @@ _studios: WeakKeyDictionary[asyncio.AbstractEventLoop, ChatStudio] = WeakKeyDict
 
 _Handler = Callable[[ChatStudio, Scope, Receive, Send, UUID | None], Awaitable[None]]
 _UUID = r"(?P<id>[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12})"
-_ROUTE = re.compile(rf"/api/(?:(?P<flat>chat|models)|conversations/{_UUID}/(?P<of>messages|stream|cancel))/?")
+_ROUTE = re.compile(
+    rf"/api/(?:(?P<flat>chat|models)|conversations/{_UUID}/(?P<of>messages|regenerate|stream|cancel))/?"
+)
 
 
 def is_chat_route(scope: Scope) -> bool:
@@ -104,7 +106,19 @@ async def _chat(studio: ChatStudio, scope: Scope, receive: Receive, send: Send, 
     user = await studio.authenticator.user_of(scope)
     _check_media_type(scope)
     body = parse_chat_body(await read_body(scope, receive))
-    live = await studio.answer(user, body, conversation_id or body.conversation_id)
+    await _follow(receive, send, await studio.answer(user, body, conversation_id or body.conversation_id))
+
+
+async def _regenerate(
+    studio: ChatStudio, scope: Scope, receive: Receive, send: Send, conversation_id: UUID | None
+) -> None:
+    user = await studio.authenticator.user_of(scope)
+    _check_media_type(scope)
+    body = parse_regenerate_body(await read_body(scope, receive))
+    await _follow(receive, send, await studio.regenerate(user, body, _required(conversation_id)))
+
+
+async def _follow(receive: Receive, send: Send, live: LiveAnswer) -> None:
     where = [(b"content-location", f"/api/conversations/{live.conversation_id}".encode())]
     await send_stream(receive, send, live.follow(), where)
 
@@ -141,6 +155,7 @@ _HANDLERS: dict[str, tuple[str, _Handler]] = {
     "models": ("GET", _models),
     "chat": ("POST", _chat),
     "messages": ("POST", _chat),
+    "regenerate": ("POST", _regenerate),
     "stream": ("GET", _stream),
     "cancel": ("POST", _cancel),
 }

@@ -1,8 +1,10 @@
-"""Writing conversations: what is said, what is answered, and what the user does with them."""
+"""Writing answers: what is said, a place for what is answered, and how that ended."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -12,32 +14,42 @@ from django.utils import timezone
 
 from aichat.chat import selectors
 from aichat.chat.errors import ChatError
-from aichat.chat.models import LEASE, Conversation, Message
+from aichat.chat.models import LEASE, Attachment, Conversation, Message
+from aichat.chat.titles import first_words
 
 __all__ = [
+    "HERE",
     "LEASE",
     "AnswerEnd",
     "AnswerStart",
+    "Place",
     "answer_begin",
     "answer_cancel",
     "answer_finish",
     "answer_renew",
-    "conversation_delete",
-    "conversation_rename",
-    "make_title",
+    "make_message",
 ]
 
-_TITLE_LIMIT = 60
+
+class Place(Enum):
+    """Where something is said when no message is named."""
+
+    HERE = "at the end of the current branch"
+
+
+HERE = Place.HERE
 
 
 @dataclass(frozen=True, slots=True)
 class AnswerStart:
-    """A stored question and the place of its answer."""
+    """A stored question and the place of its answer. `messages` are the branch, its system prompt first."""
 
     conversation_id: str
     user_message_id: str | None
     message_id: str
     messages: list[dict[str, Any]]
+    params: dict[str, Any] = field(default_factory=dict)
+    is_first: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +65,8 @@ class AnswerEnd:
     error: dict[str, Any] | None = None
     duration_ms: float | None = None
     generation: int | None = None
+    cost: float | None = None
+    first_token_ms: float | None = None
 
 
 @transaction.atomic
@@ -63,22 +77,46 @@ def answer_begin(
     messages: list[dict[str, Any]],
     model: str,
     answer_id: UUID | None = None,
+    parent_id: UUID | Place | None = HERE,
+    attachments: Sequence[UUID] = (),
+    system_prompt: str | None = None,
+    params: dict[str, Any] | None = None,
 ) -> AnswerStart:
     """Store what was said, and a place for the answer. With an `answer_id` doing it again changes nothing.
+
+    What is said after another message than the last begins a branch there; no messages at all asks for another answer.
+    A new conversation keeps `system_prompt` and `params`, an old one is answered with them this time.
 
     Raises:
         ChatError: the conversation is not the user's, or an answer is under way in it.
     """
-    if answer_id is not None and (begun := Message.objects.filter(pk=answer_id).first()) is not None:
-        return _begun(begun, len(messages))
-    conversation = _conversation_for(user_id, conversation_id, messages)
-    if selectors.streaming_message(conversation=conversation) is not None:
-        raise ChatError("answer_running", "Wait for the answer that is under way, or cancel it.", retry_after=1)
-    position = _next_position(conversation)
-    said = [_message(conversation, position + offset, message) for offset, message in enumerate(messages)]
+    begun = Message.objects.select_related("conversation").filter(pk=answer_id).first() if answer_id else None
+    if begun is None:
+        conversation = _conversation_for(user_id, conversation_id, messages, system_prompt, params)
+        if selectors.streaming_message(conversation=conversation) is not None:
+            raise ChatError("answer_running", "Wait for the answer that is under way, or cancel it.", retry_after=1)
+        attached = _attachments_of(user_id, attachments)
+        begun = _store(conversation, _parent(conversation, parent_id), messages, attached, model, answer_id or uuid4())
+    return _begun(begun, system_prompt, params)
+
+
+def _store(
+    conversation: Conversation,
+    parent: UUID | None,
+    messages: list[dict[str, Any]],
+    attached: Sequence[Attachment],
+    model: str,
+    answer_id: UUID,
+) -> Message:
+    """What was said, one after the other, and the answer's place as the conversation's new end."""
+    position, said = _next_position(conversation), []
+    for offset, data in enumerate(messages):
+        said.append(make_message(conversation, data, parent_id=parent, position=position + offset))
+        parent = said[-1].pk
     answer = Message(
-        id=answer_id or uuid4(),
+        id=answer_id,
         conversation=conversation,
+        parent_id=parent,
         position=position + len(said),
         role=Message.Role.ASSISTANT,
         model=model,
@@ -86,32 +124,74 @@ def answer_begin(
         lease_until=timezone.now() + LEASE,
     )
     Message.objects.bulk_create([*said, answer])
-    return _begun(answer, len(messages))
+    asked = next((message for message in reversed(said) if message.role == Message.Role.USER), None)
+    if asked is not None and attached:
+        asked.attachments.set(attached)
+    conversation.leaf, conversation.model, conversation.updated_at = answer, model, timezone.now()
+    conversation.save(update_fields=("leaf", "model", "updated_at", "title"))
+    return answer
 
 
-def _begun(answer: Message, said: int) -> AnswerStart:
-    """What was stored: `said` messages, and the answer after them."""
-    new = answer.conversation.messages.filter(position__range=(answer.position - said, answer.position - 1))
-    asked = new.filter(role=Message.Role.USER).order_by("-position").first()
+def _begun(answer: Message, system_prompt: str | None, params: dict[str, Any] | None) -> AnswerStart:
+    """What was stored, and what the model is to be told."""
+    conversation = answer.conversation
+    prompt = conversation.system_prompt if system_prompt is None else system_prompt
+    tree = selectors.tree_of(conversation)
+    path = tree.path(answer.parent_id)
     return AnswerStart(
-        str(answer.conversation_id),
-        str(asked.pk) if asked else None,
+        str(conversation.pk),
+        _text(tree.last_question(path)),
         str(answer.pk),
-        selectors.history(conversation=answer.conversation),
+        [
+            *([{"role": "system", "content": prompt}] if prompt.strip() else []),
+            *selectors.history(conversation=conversation, tree=tree, leaf_id=answer.parent_id),
+        ],
+        conversation.params | (params or {}),
+        not tree.has_answer(path),
     )
 
 
-def _conversation_for(user_id: int, conversation_id: UUID | str | None, messages: list[dict[str, Any]]) -> Conversation:
+def _text(key: UUID | None) -> str | None:
+    return None if key is None else str(key)
+
+
+def _conversation_for(
+    user_id: int,
+    conversation_id: UUID | str | None,
+    messages: list[dict[str, Any]],
+    system_prompt: str | None,
+    params: dict[str, Any] | None,
+) -> Conversation:
     """The user's conversation, locked until the transaction ends; or a new one."""
     if conversation_id is None:
-        return Conversation.objects.create(user_id=user_id, title=make_title(messages))
-    conversation = Conversation.objects.select_for_update().filter(user_id=user_id, pk=conversation_id).first()
+        return Conversation.objects.create(
+            user_id=user_id, title=first_words(messages), system_prompt=system_prompt or "", params=params or {}
+        )
+    mine = Conversation.objects.select_for_update().filter(user_id=user_id, deleted_at=None)
+    conversation = mine.filter(pk=conversation_id).first()
     if conversation is None:
         raise ChatError("conversation_not_found", "There is no such conversation among yours.")
-    conversation.updated_at = timezone.now()
-    conversation.title = conversation.title or make_title(messages)
-    conversation.save(update_fields=("updated_at", "title"))
+    conversation.title = conversation.title or first_words(messages)
     return conversation
+
+
+def _parent(conversation: Conversation, parent_id: UUID | Place | None) -> UUID | None:
+    """The message after which something is said; None for a new first message."""
+    if isinstance(parent_id, Place):
+        return selectors.tree_of(conversation).end(conversation.leaf_id)
+    if parent_id is not None:
+        selectors.message_get(conversation=conversation, message_id=parent_id)
+    return parent_id
+
+
+def _attachments_of(user_id: int, ids: Sequence[UUID]) -> list[Attachment]:
+    """The user's attachments, in this order."""
+    found = Attachment.objects.filter(user_id=user_id).in_bulk(list(ids))
+    for index, key in enumerate(ids):
+        if key not in found:
+            message = f"There is no attachment {key} of yours."
+            raise ChatError("invalid", message, errors=[{"pointer": f"/attachments/{index}", "message": message}])
+    return [found[key] for key in dict.fromkeys(ids)]
 
 
 def _next_position(conversation: Conversation) -> int:
@@ -119,11 +199,11 @@ def _next_position(conversation: Conversation) -> int:
     return 0 if last is None else last + 1
 
 
-def _message(conversation: Conversation, position: int, data: dict[str, Any], **fields: Any) -> Message:
+def make_message(conversation: Conversation, data: dict[str, Any], **fields: Any) -> Message:
+    """A message in OpenAI's shape as a row that is still to be stored."""
     content = data.get("content")
     return Message(
         conversation=conversation,
-        position=position,
         role=data["role"],
         content=_text_of(content),
         parts=content if isinstance(content, list) else None,
@@ -169,42 +249,28 @@ def answer_finish(*, message_id: UUID | str, end: AnswerEnd) -> bool:
     answer = Message.objects.select_for_update().select_related("conversation").filter(pk=message_id).first()
     if answer is None or answer.status != Message.Status.STREAMING:
         return answer is not None
-    first = answer.position
-    answer.position = first + len(end.transcript)
+    rounds = _rounds(answer, end.transcript)
+    Message.objects.bulk_create(rounds)
+    if rounds:
+        answer.parent, answer.position = rounds[-1], answer.position + len(rounds)
     answer.status, answer.content, answer.reasoning = end.status, end.content, end.reasoning
     answer.finish_reason, answer.usage, answer.error = end.finish_reason, end.usage, end.error
     answer.duration_ms, answer.generation, answer.lease_until = end.duration_ms, end.generation, None
+    answer.cost, answer.first_token_ms = end.cost, end.first_token_ms
     answer.save()
-    rounds = [
-        _message(answer.conversation, first + offset, message, model=answer.model if _is_answer(message) else "")
-        for offset, message in enumerate(end.transcript)
-    ]
-    Message.objects.bulk_create(rounds)
     Conversation.objects.filter(pk=answer.conversation_id).update(updated_at=timezone.now())
     return True
 
 
-def _is_answer(message: dict[str, Any]) -> bool:
-    return bool(message["role"] == Message.Role.ASSISTANT)
-
-
-def conversation_rename(*, conversation: Conversation, title: str) -> Conversation:
-    """Give a conversation the title its user wants."""
-    conversation.title = title
-    conversation.save(update_fields=("title",))
-    return conversation
-
-
-def conversation_delete(*, conversation: Conversation) -> None:
-    """Delete a conversation with all that was said in it; an answer under way is cancelled by that."""
-    conversation.delete()
-
-
-def make_title(messages: list[dict[str, Any]]) -> str:
-    """The first thing the user said, on one line, shortened at a word."""
-    said = next((message for message in messages if message["role"] == Message.Role.USER), None)
-    text = " ".join(_text_of(said["content"]).split()) if said else ""
-    if len(text) <= _TITLE_LIMIT:
-        return text
-    head, space, _ = text[:_TITLE_LIMIT].rpartition(" ")
-    return f"{head if space else text[: _TITLE_LIMIT - 1]}…"
+def _rounds(answer: Message, transcript: Sequence[dict[str, Any]]) -> list[Message]:
+    """The tool calls before the answer, between the question and it."""
+    rounds: list[Message] = []
+    parent_id = answer.parent_id
+    for offset, data in enumerate(transcript):
+        model = answer.model if data["role"] == Message.Role.ASSISTANT else ""
+        one = make_message(
+            answer.conversation, data, parent_id=parent_id, position=answer.position + offset, model=model
+        )
+        rounds.append(one)
+        parent_id = one.pk
+    return rounds

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable
-from typing import Any
+from functools import partial
+from typing import Any, Literal
 from uuid import UUID, uuid4
 
 from django.conf import settings
+from msgspec import UnsetType
 
 from aichat.chat import selectors, services
 from aichat.chat.answering import AnswerRun
 from aichat.chat.auth import Authenticator, ChatUser
-from aichat.chat.bodies import ChatBody
+from aichat.chat.bodies import ChatBody, RegenerateBody
 from aichat.chat.calling import UserCalls
 from aichat.chat.completion import Question, complete
 from aichat.chat.errors import ChatError
@@ -32,6 +34,8 @@ from plugins_app.services.hostcalls import HostCalls
 
 __all__ = ["ChatStudio", "call_plugins"]
 
+Begin = Callable[..., services.AnswerStart]
+Tools = Literal["auto"] | list[str]
 MakeCalls = Callable[[Registry, dict[str, Any] | None], Plugins]
 
 #: How many ended answers are kept for readers who come back at once; later ones find the stored message.
@@ -65,25 +69,45 @@ class ChatStudio:
         Raises:
             ChatError: no such model or conversation, a plugin that does not serve, an answer under way.
         """
+        begin = partial(
+            services.answer_begin,
+            messages=body.said(),
+            parent_id=services.HERE if isinstance(body.parent_id, UnsetType) else body.parent_id,
+            attachments=body.attachments,
+            system_prompt=body.system_prompt,
+            params=body.given_params(),
+        )
+        return await self._answer(user, conversation_id, body.model, body.tools, begin)
+
+    async def regenerate(self, user: ChatUser, body: RegenerateBody, conversation_id: UUID) -> LiveAnswer:
+        """Begin another answer, beside the one in `body` or the last.
+
+        Raises:
+            ChatError: as for `answer`, and when there is nothing to answer again.
+        """
+        asked = await self.threads.run(
+            selectors.regeneration, user_id=user.id, conversation_id=conversation_id, message_id=body.message_id
+        )
+        begin = partial(services.answer_begin, messages=[], parent_id=asked.parent_id)
+        return await self._answer(user, conversation_id, body.model or asked.model, body.tools, begin)
+
+    async def _answer(
+        self, user: ChatUser, conversation_id: UUID | None, model: str, wanted: Tools, begin: Begin
+    ) -> LiveAnswer:
         registry = await self.threads.run(self._look, user, conversation_id)
         calls = self._calls(registry, user.to_dict())
-        provider = await self._catalog.check_model(body.model, registry, calls)
-        tools = await self._tools(body, registry, calls)
+        provider = await self._catalog.check_model(model, registry, calls)
+        tools = await self._tools(wanted, registry, calls)
         start = await self.threads.run(
-            services.answer_begin,
-            user_id=user.id,
-            conversation_id=conversation_id,
-            messages=body.said(),
-            model=body.model,
-            answer_id=uuid4(),
+            begin, user_id=user.id, conversation_id=conversation_id, model=model, answer_id=uuid4()
         )
         live = LiveAnswer(start.message_id, start.conversation_id)
-        live.emit("message.start", _start_data(start, body.model, provider.generation))
+        live.emit("message.start", _start_data(start, model, provider.generation))
         pipeline = Pipeline(
             make_plan(registry, tools), calls, live.emit, answer_id=live.message_id, no_chunk_hook=self._no_chunk_hook
         )
-        params = body.params() | ({"tools": [tool.to_openai() for tool in tools.values()]} if tools else {})
-        request = ChatRequest(body.model, start.messages, params, user.to_dict(), start.conversation_id)
+        params = start.params | ({"tools": [tool.to_openai() for tool in tools.values()]} if tools else {})
+        request = ChatRequest(model, start.messages, params, user.to_dict(), start.conversation_id)
         self._run(live, pipeline, request)
         return live
 
@@ -93,15 +117,15 @@ class ChatStudio:
             selectors.conversation_get(user_id=user.id, conversation_id=conversation_id)
         return self.registry.read()
 
-    async def _tools(self, body: ChatBody, registry: Registry, calls: Plugins) -> dict[str, Tool]:
+    async def _tools(self, wanted: Tools, registry: Registry, calls: Plugins) -> dict[str, Tool]:
         serving = {plugin.id: plugin for plugin in registry.of_type(PluginType.TOOL)}
-        if body.tools == "auto":
+        if wanted == "auto":
             return await self._catalog.tools(serving.values(), calls)
-        for index, plugin_id in enumerate(body.tools):
+        for index, plugin_id in enumerate(wanted):
             if plugin_id not in serving:
                 message = f"{plugin_id!r} is not a loaded tool plugin."
                 raise ChatError("invalid", message, errors=[{"pointer": f"/tools/{index}", "message": message}])
-        return await self._catalog.tools([serving[plugin_id] for plugin_id in dict.fromkeys(body.tools)], calls)
+        return await self._catalog.tools([serving[plugin_id] for plugin_id in dict.fromkeys(wanted)], calls)
 
     def _run(self, live: LiveAnswer, pipeline: Pipeline, request: ChatRequest) -> None:
         self._relay.listen(self._cancel_here)

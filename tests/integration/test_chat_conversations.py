@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,9 +13,13 @@ from django.test import Client
 from django.utils import timezone
 
 from aichat.chat.models import Conversation, Message
-from aichat.chat.services import AnswerEnd, answer_begin, answer_finish
+from aichat.chat.services import AnswerEnd, AnswerStart, answer_begin, answer_finish, answer_renew
 
 PATH = "/api/conversations"
+LISTED = {
+    *("id", "title", "pinned", "archived", "model", "system_prompt", "params", "message_count"),
+    *("created_at", "updated_at"),
+}
 
 
 @pytest.fixture(autouse=True)
@@ -33,6 +38,13 @@ def browser_of(name: str, **more: Any) -> Client:
     browser = Client(enforce_csrf_checks=False)
     browser.force_login(get_user_model().objects.create_user(name, **more))
     return browser
+
+
+def begin(name: str, text: str, **more: Any) -> AnswerStart:
+    """Something is said; nothing is answered yet."""
+    user = get_user_model().objects.get(username=name)
+    given = {"conversation_id": None, "messages": [{"role": "user", "content": text}], "model": "p/m"}
+    return answer_begin(user_id=user.pk, **(given | more))
 
 
 def talk(name: str, *said: str) -> Conversation:
@@ -54,8 +66,7 @@ def test_conversations_are_listed_newest_first_in_pages(ann: Client, slash: str)
     page = ann.get(f"{PATH}{slash}?page_size=2").json()
     assert page["count"] == 3 and page["next"]
     assert [each["title"] for each in page["results"]] == ["three", "two"]
-    assert set(page["results"][0]) == {"id", "title", "created_at", "updated_at"}
-    assert [each["title"] for each in ann.get(f"{PATH}?search=TW").json()["results"]] == ["two"]
+    assert set(page["results"][0]) == LISTED
 
 
 def test_a_conversation_has_its_messages_in_order(ann: Client) -> None:
@@ -78,31 +89,99 @@ def test_the_title_is_what_was_said_first_shortened_at_a_word(ann: Client, said:
     assert talk("ann", said, "later").title == title
 
 
-def test_only_the_title_can_be_changed(ann: Client) -> None:
-    conversation = talk("ann", "one")
-    changed = ann.patch(f"{PATH}/{conversation.pk}", {"title": "New", "id": "x"}, content_type="application/json")
-    assert (changed.status_code, changed.json()["title"]) == (200, "New")
-    for bad in ("", "x" * 201, None):
-        refused = ann.patch(f"{PATH}/{conversation.pk}", {"title": bad}, content_type="application/json")
-        assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "/title")
-    assert (
-        ann.put(f"{PATH}/{conversation.pk}", {}, content_type="application/json").json()["code"] == "method_not_allowed"
-    )
+def send(browser: Client, method: str, path: str, body: Any = None) -> Any:
+    answer = browser.generic(method, f"{PATH}/{path}", json.dumps(body or {}), "application/json")
+    return answer.status_code, answer.json() if answer.content else None
 
 
-def test_deleting_deletes_everything(ann: Client) -> None:
+def test_what_a_user_may_set_can_be_changed_and_the_rest_cannot(ann: Client) -> None:
     conversation = talk("ann", "one")
-    assert ann.delete(f"{PATH}/{conversation.pk}").status_code == 204
-    assert not Message.objects.exists()
+    wanted = {
+        "title": "New",
+        "pinned": True,
+        "archived": True,
+        "model": "p/other",
+        "system_prompt": " Be brief.\n",
+        "params": {"temperature": 0.2, "stop": ["\n"], "max_tokens": 5},
+    }
+    status, changed = send(ann, "PATCH", str(conversation.pk), wanted | {"id": "x", "message_count": 9})
+    assert (status, {name: changed[name] for name in wanted}) == (200, wanted)
+    assert (changed["id"], changed["message_count"]) == (str(conversation.pk), 2)
+    assert send(ann, "PATCH", str(conversation.pk), {"pinned": False})[1]["title"] == "New"
+    assert send(ann, "PUT", str(conversation.pk))[1]["code"] == "method_not_allowed"
+
+
+@pytest.mark.parametrize(
+    ("field", "bad"),
+    [
+        *(("title", ""), ("title", "x" * 201), ("title", None), ("pinned", "perhaps"), ("system_prompt", None)),
+        *(("params", []), ("params", {"temperature": 3}), ("params", {"tools": []}), ("params", {"stop": 1})),
+    ],
+)
+def test_what_does_not_fit_is_named(ann: Client, field: str, bad: Any) -> None:
+    conversation = talk("ann", "one")
+    for method, path in (("PATCH", str(conversation.pk)), ("POST", "")):
+        status, problem = send(ann, method, path, {field: bad})
+        assert (status, problem["errors"][0]["pointer"].split("/")[1]) == (422, field)
+
+
+def test_a_conversation_can_be_made_before_anything_is_said(ann: Client) -> None:
+    status, made = send(ann, "POST", "", {"system_prompt": "Be brief.", "params": {"seed": 1}, "model": "p/m"})
+    assert (status, made["messages"], made["title"], made["system_prompt"]) == (201, [], "", "Be brief.")
+    start = begin("ann", "Hello there", conversation_id=made["id"])
+    assert start.messages == [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hello there"}]
+    assert start.params == {"seed": 1}
+    assert Conversation.objects.get().title == "Hello there"
+
+
+def test_pinned_ones_come_first_and_archived_ones_apart(ann: Client) -> None:
+    ids = {text: str(talk("ann", text).pk) for text in ("one", "two", "three")}
+    send(ann, "PATCH", ids["one"], {"pinned": True})
+    send(ann, "PATCH", ids["two"], {"archived": True})
+    assert titles(ann) == ["one", "three"]
+    assert titles(ann, "?archived=true") == ["two"]
+    assert titles(ann, "?archived=all") == ["one", "three", "two"]
+    assert ann.get(f"{PATH}?archived=perhaps").json()["errors"][0]["pointer"] == "/archived"
+
+
+def titles(browser: Client, query: str = "") -> list[str]:
+    return [each["title"] for each in browser.get(f"{PATH}{query}").json()["results"]]
+
+
+def test_what_is_deleted_can_be_restored(ann: Client) -> None:
+    conversation = talk("ann", "one")
+    assert send(ann, "DELETE", str(conversation.pk)) == (204, None)
+    for gone in (send(ann, "GET", str(conversation.pk)), send(ann, "DELETE", str(conversation.pk))):
+        assert (gone[0], gone[1]["code"]) == (404, "conversation_not_found")
+    assert titles(ann) == titles(ann, "?search=one") == titles(ann, "?archived=all") == []
+    deleted = ann.get(f"{PATH}/deleted").json()["results"]
+    assert [(each["id"], each["deleted_at"] is not None) for each in deleted] == [(str(conversation.pk), True)]
+    for _ in range(2):
+        status, restored = send(ann, "POST", f"{conversation.pk}/restore")
+        assert (status, len(restored["messages"])) == (200, 2)
+    assert titles(ann) == ["one"] and ann.get(f"{PATH}/deleted").json()["count"] == 0
+
+
+def test_deleting_cancels_the_answer_under_way(ann: Client) -> None:
+    start = begin("ann", "one")
+    send(ann, "DELETE", start.conversation_id)
+    assert not answer_renew(message_id=start.message_id)
 
 
 def test_someone_elses_conversation_does_not_exist_not_even_for_an_operator(ann: Client) -> None:
     conversation = talk("ann", "one")
     bob = browser_of("bob", is_superuser=True)
-    assert bob.get(PATH).json()["count"] == 0
+    for query in ("", "?search=one", "?archived=all"):
+        assert bob.get(f"{PATH}{query}").json()["count"] == 0
     for answer in (
         bob.get(f"{PATH}/{conversation.pk}"),
         bob.get(f"{PATH}/{conversation.pk}/export?format=x"),
+        bob.post(f"{PATH}/{conversation.pk}/restore"),
+        bob.post(
+            f"{PATH}/{conversation.pk}/branch",
+            {"message_id": str(conversation.leaf_id)},
+            content_type="application/json",
+        ),
         bob.patch(f"{PATH}/{conversation.pk}", {"title": "x"}, content_type="application/json"),
         bob.delete(f"{PATH}/{conversation.pk}"),
     ):

@@ -15,9 +15,9 @@ from django.contrib.auth import get_user_model
 from django.db import connections
 from django.test import Client as DjangoClient
 
-from aichat.chat import services
 from aichat.chat.models import Conversation, Message
 from aichat.chat.routes import chat_app, close_chat, use_studio
+from aichat.chat.services_conversations import conversation_delete
 from aichat.chat.studio import ChatStudio
 from plugins_app.models import Plugin, PluginInstance, PluginRelease, PluginVersion
 from plugins_app.services.access import api_key_create
@@ -464,7 +464,7 @@ async def test_two_questions_at_once_never_share_a_place(chat: ChatStudio, provi
     assert positions == list(range(len(positions)))
 
 
-async def test_a_deleted_conversation_takes_its_running_answer_along(
+async def test_a_deleted_conversation_keeps_the_answer_that_was_under_way(
     chat: ChatStudio, provider: None, ann: ChatClient, plugins: FakePlugins
 ) -> None:
     gate = Gate()
@@ -472,7 +472,21 @@ async def test_a_deleted_conversation_takes_its_running_answer_along(
     async with ann.open("POST", "/api/chat", HI) as answer:
         await answer.until("delta")
         conversation = await chat.threads.run(Conversation.objects.get)
-        await chat.threads.run(services.conversation_delete, conversation=conversation)
+        await chat.threads.run(conversation_delete, conversation=conversation)
+        gate.opened.set()
+        await answer.until("message.end")
+    assert [row.status for row in await stored(chat)] == ["complete", "complete"]
+
+
+async def test_a_purged_conversation_takes_its_running_answer_along(
+    chat: ChatStudio, provider: None, ann: ChatClient, plugins: FakePlugins
+) -> None:
+    gate = Gate()
+    plugins.methods["echo__stream_completion"] = gate
+    async with ann.open("POST", "/api/chat", HI) as answer:
+        await answer.until("delta")
+        conversation = await chat.threads.run(Conversation.objects.get)
+        await chat.threads.run(conversation.delete)
         gate.opened.set()
         await answer.until("message.end")
     assert await stored(chat) == []

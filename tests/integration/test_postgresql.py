@@ -19,6 +19,7 @@ ON_THE_TABLES = (
     "test_release_failure.py",
     "test_node_folders.py",
     "test_storage_add.py",
+    "test_chat_conversations_branches.py",
 )
 
 

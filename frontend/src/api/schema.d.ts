@@ -88,8 +88,26 @@ export interface paths {
             readonly path?: never;
             readonly cookie?: never;
         };
-        /** @description List them, the one last talked in first. */
+        /** @description List them: pinned ones first, then the one last talked in; or find them, the best first. */
         readonly get: operations["conversations_list"];
+        readonly put?: never;
+        /** @description Begin one, in which nothing has been said yet. */
+        readonly post: operations["conversations_create"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/conversations/deleted": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** @description Those that can be restored. */
+        readonly get: operations["conversations_deleted_list"];
         readonly put?: never;
         readonly post?: never;
         readonly delete?: never;
@@ -109,12 +127,29 @@ export interface paths {
         readonly get: operations["conversations_retrieve"];
         readonly put?: never;
         readonly post?: never;
-        /** @description The user's own conversations. */
+        /** @description Delete it; for 30 days it can be restored. */
         readonly delete: operations["conversations_destroy"];
         readonly options?: never;
         readonly head?: never;
-        /** @description The user's own conversations. */
+        /** @description Rename, pin or archive it; change its model, system prompt and parameters. */
         readonly patch: operations["conversations_partial_update"];
+        readonly trace?: never;
+    };
+    readonly "/api/conversations/{id}/branch": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** @description Make the branch through a message the current one, to its newest end. */
+        readonly post: operations["conversations_branch_create"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
         readonly trace?: never;
     };
     readonly "/api/conversations/{id}/cancel": {
@@ -162,6 +197,40 @@ export interface paths {
         readonly put?: never;
         /** Say something in this conversation */
         readonly post: operations["conversations_messages_create"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/conversations/{id}/regenerate": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** Answer again, beside an answer that is there */
+        readonly post: operations["conversations_regenerate_create"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/conversations/{id}/restore": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** @description Bring it back. */
+        readonly post: operations["conversations_restore_create"];
         readonly delete?: never;
         readonly options?: never;
         readonly head?: never;
@@ -956,6 +1025,27 @@ export interface components {
             readonly range: string;
             readonly version: string | null;
         };
+        /** @description A file that is or can be sent along with a message. */
+        readonly Attachment: {
+            /** Format: uuid */
+            readonly id: string;
+            readonly name: string;
+            readonly media_type: string;
+            /** @description in bytes */
+            readonly size: number;
+            readonly kind: components["schemas"]["AttachmentKindEnum"];
+            readonly pages: number | null;
+            readonly characters: number | null;
+            readonly width: number | null;
+            readonly height: number | null;
+        };
+        /**
+         * @description * `image` - image
+         *     * `text` - text
+         *     * `pdf` - PDF
+         * @enum {string}
+         */
+        readonly AttachmentKindEnum: "image" | "text" | "pdf";
         readonly Attempt: {
             /** Format: date-time */
             readonly at: string;
@@ -964,6 +1054,14 @@ export interface components {
             readonly duration_ms: number;
             readonly error: string;
             readonly answer: string;
+        };
+        /** @description Where to go on. */
+        readonly Branch: {
+            /**
+             * Format: uuid
+             * @description any message of the branch
+             */
+            readonly message_id: string;
         };
         /**
          * Cancelling
@@ -1002,6 +1100,13 @@ export interface components {
             readonly messages: readonly components["schemas"]["ChatMessage"][] | null;
             /** @default null */
             readonly conversation_id: string | null;
+            readonly parent_id?: string | null;
+            /** @default [] */
+            readonly attachments: readonly string[];
+            /** @default null */
+            readonly system_prompt: string | null;
+            /** @default null */
+            readonly params: components["schemas"]["ChatParams"] | null;
             /** @default auto */
             readonly tools: "auto" | readonly string[];
             /** @default null */
@@ -1103,6 +1208,30 @@ export interface components {
         readonly ChatModels: {
             readonly data: readonly components["schemas"]["ChatModel"][];
         };
+        /**
+         * ChatParams
+         * @description What a model may be told besides what was said. What is not set is the model's own choice.
+         */
+        readonly ChatParams: {
+            /** @default null */
+            readonly temperature: number | null;
+            /** @default null */
+            readonly top_p: number | null;
+            /** @default null */
+            readonly max_tokens: number | null;
+            /** @default null */
+            readonly stop: string | readonly string[] | null;
+            /** @default null */
+            readonly seed: number | null;
+            /** @default null */
+            readonly presence_penalty: number | null;
+            /** @default null */
+            readonly frequency_penalty: number | null;
+            /** @default null */
+            readonly reasoning_effort: ("high" | "low" | "medium" | "minimal" | "none" | "xhigh") | null;
+            /** @default null */
+            readonly response_format: Record<string, never> | null;
+        };
         readonly ChosenVersion: {
             readonly version: string | null;
             readonly digest: string;
@@ -1121,11 +1250,22 @@ export interface components {
         readonly ConfigRequest: {
             readonly config: unknown;
         };
-        /** @description A conversation in a list. Only the title can be changed. */
+        /** @description A conversation in a list, and what of it can be changed. */
         readonly Conversation: {
             /** Format: uuid */
             readonly id: string;
-            readonly title: string;
+            readonly title?: string;
+            readonly pinned?: boolean;
+            readonly archived?: boolean;
+            readonly model?: string;
+            /** @description what every answer heeds */
+            readonly system_prompt?: string;
+            /** @description OpenAI's: temperature, max_tokens, ... */
+            readonly params?: {
+                readonly [key: string]: unknown;
+            };
+            /** @description of all branches together */
+            readonly message_count: number;
             /** Format: date-time */
             readonly created_at: string;
             /**
@@ -1134,11 +1274,22 @@ export interface components {
              */
             readonly updated_at: string;
         };
-        /** @description A conversation with all that was said in it. */
+        /** @description A conversation with the messages of its current branch. */
         readonly ConversationDetail: {
             /** Format: uuid */
             readonly id: string;
-            readonly title: string;
+            readonly title?: string;
+            readonly pinned?: boolean;
+            readonly archived?: boolean;
+            readonly model?: string;
+            /** @description what every answer heeds */
+            readonly system_prompt?: string;
+            /** @description OpenAI's: temperature, max_tokens, ... */
+            readonly params?: {
+                readonly [key: string]: unknown;
+            };
+            /** @description of all branches together */
+            readonly message_count: number;
             /** Format: date-time */
             readonly created_at: string;
             /**
@@ -1147,6 +1298,35 @@ export interface components {
              */
             readonly updated_at: string;
             readonly messages: readonly components["schemas"]["Message"][];
+        };
+        /** @description A conversation that can still be restored. */
+        readonly Deleted: {
+            /** Format: uuid */
+            readonly id: string;
+            readonly title?: string;
+            readonly pinned?: boolean;
+            readonly archived?: boolean;
+            readonly model?: string;
+            /** @description what every answer heeds */
+            readonly system_prompt?: string;
+            /** @description OpenAI's: temperature, max_tokens, ... */
+            readonly params?: {
+                readonly [key: string]: unknown;
+            };
+            /** @description of all branches together */
+            readonly message_count: number;
+            /** Format: date-time */
+            readonly created_at?: string;
+            /**
+             * Format: date-time
+             * @description when something was last said
+             */
+            readonly updated_at?: string;
+            /**
+             * Format: date-time
+             * @description it can be restored until it is purged
+             */
+            readonly deleted_at: string | null;
         };
         /** @description A message to one receiver; its id is the `webhook-id`. */
         readonly Delivery: {
@@ -1194,10 +1374,17 @@ export interface components {
         };
         readonly Difference: {
             readonly pointer: string;
-            readonly kind: components["schemas"]["KindEnum"];
+            readonly kind: components["schemas"]["DifferenceKindEnum"];
             readonly from: unknown | null;
             readonly to: unknown | null;
         };
+        /**
+         * @description * `added` - added
+         *     * `removed` - removed
+         *     * `changed` - changed
+         * @enum {string}
+         */
+        readonly DifferenceKindEnum: "added" | "removed" | "changed";
         readonly Discovery: {
             readonly found: readonly string[];
             readonly changed: readonly string[];
@@ -1250,6 +1437,11 @@ export interface components {
             readonly node: string;
             /** Format: date-time */
             readonly at: string;
+        };
+        /** @description A piece of text; `hit` when it is what was looked for. */
+        readonly Excerpt: {
+            readonly text: string;
+            readonly hit: boolean;
         };
         /** @description Refuses fields it does not know: a misspelt option must not be ignored. */
         readonly ExecuteRequest: {
@@ -1320,6 +1512,32 @@ export interface components {
             /** @description JSON Pointer (RFC 6901) */
             readonly pointer: string;
             readonly message: string;
+        };
+        /** @description A conversation in a list; when something was searched, with the best messages that have it. */
+        readonly Found: {
+            /** Format: uuid */
+            readonly id: string;
+            readonly title?: string;
+            readonly pinned?: boolean;
+            readonly archived?: boolean;
+            readonly model?: string;
+            /** @description what every answer heeds */
+            readonly system_prompt?: string;
+            /** @description OpenAI's: temperature, max_tokens, ... */
+            readonly params?: {
+                readonly [key: string]: unknown;
+            };
+            /** @description of all branches together */
+            readonly message_count: number;
+            /** Format: date-time */
+            readonly created_at: string;
+            /**
+             * Format: date-time
+             * @description when something was last said
+             */
+            readonly updated_at: string;
+            /** @description only in answers to a search */
+            readonly matches: readonly components["schemas"]["Match"][];
         };
         /**
          * Function
@@ -1408,13 +1626,6 @@ export interface components {
          * @enum {string}
          */
         readonly IsolationEnum: "page" | "iframe";
-        /**
-         * @description * `added` - added
-         *     * `removed` - removed
-         *     * `changed` - changed
-         * @enum {string}
-         */
-        readonly KindEnum: "added" | "removed" | "changed";
         readonly Links: {
             readonly self: string;
         };
@@ -1465,6 +1676,13 @@ export interface components {
             readonly username: string;
             readonly password: string;
         };
+        /** @description A message with the words. */
+        readonly Match: {
+            /** Format: uuid */
+            readonly message_id: string;
+            readonly role: components["schemas"]["RoleEnum"];
+            readonly excerpt: readonly components["schemas"]["Excerpt"][];
+        };
         readonly Me: {
             readonly username: string;
             readonly is_operator: boolean;
@@ -1473,9 +1691,15 @@ export interface components {
         readonly Message: {
             /** Format: uuid */
             readonly id: string;
+            /** Format: uuid */
+            readonly parent_id: string | null;
+            /** @description what stands beside it, itself among it, the oldest first */
+            readonly siblings: readonly string[];
             readonly role: components["schemas"]["RoleEnum"];
             /** @description text, or OpenAI's list of parts */
             readonly content: unknown;
+            readonly parts: unknown | null;
+            readonly attachments: readonly components["schemas"]["Attachment"][];
             readonly reasoning: string;
             readonly tool_calls: unknown | null;
             readonly tool_call_id: string;
@@ -1484,11 +1708,18 @@ export interface components {
             readonly status: string;
             readonly finish_reason: string;
             readonly usage: unknown | null;
+            /**
+             * Format: double
+             * @description in USD, where the model has a price
+             */
+            readonly cost: number | null;
             readonly error: {
                 readonly [key: string]: unknown;
             } | null;
             /** Format: double */
             readonly duration_ms: number | null;
+            /** Format: double */
+            readonly first_token_ms: number | null;
             readonly generation: number | null;
             /** Format: date-time */
             readonly created_at: string;
@@ -1609,7 +1840,7 @@ export interface components {
          */
         readonly NodeStatusStateEnum: "ready" | "away";
         readonly NullEnum: null;
-        readonly PaginatedConversationList: {
+        readonly PaginatedDeletedList: {
             /** @example 123 */
             readonly count: number;
             /**
@@ -1622,7 +1853,7 @@ export interface components {
              * @example http://api.example.org/accounts/?page=2
              */
             readonly previous?: string | null;
-            readonly results: readonly components["schemas"]["Conversation"][];
+            readonly results: readonly components["schemas"]["Deleted"][];
         };
         readonly PaginatedDeliveryList: {
             /** @example 123 */
@@ -1668,6 +1899,21 @@ export interface components {
              */
             readonly previous?: string | null;
             readonly results: readonly components["schemas"]["Execution"][];
+        };
+        readonly PaginatedFoundList: {
+            /** @example 123 */
+            readonly count: number;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?page=4
+             */
+            readonly next?: string | null;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?page=2
+             */
+            readonly previous?: string | null;
+            readonly results: readonly components["schemas"]["Found"][];
         };
         readonly PaginatedNodeStatusList: {
             /** @example 123 */
@@ -1748,11 +1994,22 @@ export interface components {
         readonly PatchedConfigRequest: {
             readonly config?: unknown;
         };
-        /** @description A conversation in a list. Only the title can be changed. */
+        /** @description A conversation in a list, and what of it can be changed. */
         readonly PatchedConversation: {
             /** Format: uuid */
             readonly id?: string;
             readonly title?: string;
+            readonly pinned?: boolean;
+            readonly archived?: boolean;
+            readonly model?: string;
+            /** @description what every answer heeds */
+            readonly system_prompt?: string;
+            /** @description OpenAI's: temperature, max_tokens, ... */
+            readonly params?: {
+                readonly [key: string]: unknown;
+            };
+            /** @description of all branches together */
+            readonly message_count?: number;
             /** Format: date-time */
             readonly created_at?: string;
             /**
@@ -1873,6 +2130,18 @@ export interface components {
             readonly detail: string;
             readonly hint: string;
             readonly path?: readonly string[];
+        };
+        /**
+         * RegenerateBody
+         * @description The body of `POST /api/conversations/{id}/regenerate`.
+         */
+        readonly RegenerateBody: {
+            /** @default null */
+            readonly message_id: string | null;
+            /** @default null */
+            readonly model: string | null;
+            /** @default auto */
+            readonly tools: "auto" | readonly string[];
         };
         readonly RejectedVersion: {
             readonly version: string;
@@ -2320,7 +2589,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description model_not_found, conversation_not_found */
+            /** @description model_not_found, conversation_not_found, message_not_found */
             readonly 404: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -2379,11 +2648,13 @@ export interface operations {
     readonly conversations_list: {
         readonly parameters: {
             readonly query?: {
+                /** @description `false` when not given */
+                readonly archived?: "all" | "false" | "true";
                 /** @description A page number within the paginated result set. */
                 readonly page?: number;
                 /** @description Number of results to return per page. */
                 readonly page_size?: number;
-                /** @description part of the title */
+                /** @description words of the title or of one message, the last may be cut short */
                 readonly search?: string;
             };
             readonly header?: never;
@@ -2397,7 +2668,54 @@ export interface operations {
                     readonly [name: string]: unknown;
                 };
                 content: {
-                    readonly "application/json": components["schemas"]["PaginatedConversationList"];
+                    readonly "application/json": components["schemas"]["PaginatedFoundList"];
+                };
+            };
+        };
+    };
+    readonly conversations_create: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["Conversation"];
+            };
+        };
+        readonly responses: {
+            readonly 201: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ConversationDetail"];
+                };
+            };
+        };
+    };
+    readonly conversations_deleted_list: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description A page number within the paginated result set. */
+                readonly page?: number;
+                /** @description Number of results to return per page. */
+                readonly page_size?: number;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["PaginatedDeletedList"];
                 };
             };
         };
@@ -2464,6 +2782,31 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["Conversation"];
+                };
+            };
+        };
+    };
+    readonly conversations_branch_create: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["Branch"];
+            };
+        };
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ConversationDetail"];
                 };
             };
         };
@@ -2582,7 +2925,7 @@ export interface operations {
                     readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description model_not_found, conversation_not_found */
+            /** @description model_not_found, conversation_not_found, message_not_found */
             readonly 404: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -2634,6 +2977,125 @@ export interface operations {
                 };
                 content: {
                     readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly conversations_regenerate_create: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["RegenerateBody"];
+            };
+        };
+        readonly responses: {
+            /** @description the answer, event by event */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "text/event-stream": components["schemas"]["ChatEvent"];
+                };
+            };
+            /** @description json_malformed */
+            readonly 400: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description unauthenticated */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description model_not_found, conversation_not_found, message_not_found */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description answer_running, not_loaded */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description body_too_large */
+            readonly 413: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description unsupported_media_type */
+            readonly 415: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description invalid */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description plugin_restarting, breaker_open */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly conversations_restore_create: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ConversationDetail"];
                 };
             };
         };
