@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import ipaddress
 import re
 from collections.abc import Callable, Iterator
 
@@ -110,6 +112,55 @@ _PHONES = re.compile(rf"(?<![\w#€$£.,/\-+])(?:{_PHONE})(?!\w|[.,\-/]\d)")
 _CUED = re.compile(rf"{_CUE}(?P<number>{_NUMBER})(?!\w|[.,\-/]\d)")
 
 
+_IP = r"(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}|(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4})(?![\w:]|\.\d)"
+_MAC = r"(?<![\w:\-])[0-9A-Fa-f]{2}(?P<sep>[:\-])(?:[0-9A-Fa-f]{2}(?P=sep)){4}[0-9A-Fa-f]{2}(?![\w:\-])"
+# Numbers that the American administration has never given out are none.
+_SSN = r"(?<![\w\-])(?!000|666|9\d\d)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?![\w\-])"
+_PASSWORD = re.compile(
+    r"\b(?i:pass(?:word|wort|code|phrase)|passwd|pwd|kennwort|secret|api[_ -]?key|access[_ -]?token)"
+    r"(?: (?:is|ist|lautet))?[\"']?[ \t]{0,3}[:=]?[ \t]{0,3}"
+    r"(?P<quote>[\"'`]?)(?P<value>[^\s\"'`<>\[\]]{6,128})(?P=quote)"
+    r"|(?<=://)[^\s/:@]{1,64}:(?P<login>[^\s/@]{1,128})(?=@)"
+)
+_BITCOIN = r"(?<!\w)(?:[13][1-9A-HJ-NP-Za-km-z]{25,34}|bc1[02-9ac-hj-np-z]{11,71})(?!\w)"
+_ETHEREUM = r"(?<!\w)0x[0-9A-Fa-f]{40}(?!\w)"
+_BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+
+
+def _is_ip(text: str) -> bool:
+    """Whether it is an address, and one of somebody: not "::" and not a machine's own."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return not (address.is_unspecified or address.is_loopback)
+
+
+def _is_wallet(text: str) -> bool:
+    """Whether the check sum of a Bitcoin address of the old kind is right; the other kinds are long enough to tell."""
+    if text[:2] in ("0x", "bc"):
+        return True
+    number = 0
+    for char in text:
+        number = number * 58 + _BASE58.index(char)
+    if number >= 1 << 200:
+        return False
+    data = number.to_bytes(25, "big")
+    return hashlib.sha256(hashlib.sha256(data[:-4]).digest()).digest()[:4] == data[-4:]
+
+
+def _passwords(text: str) -> Iterator[Span]:
+    for match in _PASSWORD.finditer(text):
+        group = "login" if match["login"] else "value"
+        if group == "login" or _looks_secret(match[group]):
+            yield match.span(group)
+
+
+def _looks_secret(value: str) -> bool:
+    """Whether this is more than a word: "password protected" gives none away."""
+    return any(char.isdigit() for char in value) or any(not char.isalnum() for char in value.rstrip(".,;:!?)"))
+
+
 def _matching(pattern: str, is_it: Callable[[str], bool] = lambda _: True) -> Callable[[str], Iterator[Span]]:
     compiled = re.compile(pattern)
 
@@ -122,8 +173,13 @@ def _matching(pattern: str, is_it: Callable[[str], bool] = lambda _: True) -> Ca
 #: Where each kind is in a text. Earlier kinds win: a key may contain what looks like a phone number.
 KINDS: dict[str, Callable[[str], Iterator[Span]]] = {
     "key": _matching(_KEYS),
+    "password": _passwords,
     "email": _matching(_EMAIL),
     "iban": _matching(_IBAN, _is_iban),
     "card": _cards,
     "phone": _phones,
+    "ssn": _matching(_SSN),
+    "ip": _matching(_IP, _is_ip),
+    "mac": _matching(_MAC),
+    "wallet": _matching(f"{_BITCOIN}|{_ETHEREUM}", _is_wallet),
 }

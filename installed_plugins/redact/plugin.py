@@ -1,101 +1,110 @@
-"""A middleware that keeps private data from the model, and, if wanted, from the answer."""
+"""A middleware that keeps private data from the model, and gives it back to whoever wrote it."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from threading import Lock
 from typing import Any
 
-from plugins_app.sdk import MiddlewarePlugin
+from plugins_app.sdk import ConfigError, MiddlewarePlugin, OldState
+from plugins_app.sdk.patterns import SafePattern
 
-from .redaction import Redactor, Stream
+from .answers import Answer
+from .messages import changed_message
+from .redaction import Finder, Redactor
+from .veil import Veil, placeholders_in
 
-_FIELDS = ("content", "reasoning_content", "reasoning")
-_MAX_STREAMS = 1024
-
-# Whose stream, which answer, which choice, which field.
-StreamKey = tuple[Any, str, int, str]
+_DEFAULT_KINDS = ["email", "phone", "card", "key", "iban"]
+_REMEMBERED = 4096
 
 
 class Redact(MiddlewarePlugin):
-    """Replaces what is private in every message before the request goes on."""
+    """Replaces what is private in every message before the request goes on, and restores it in the answer."""
 
     priority = 10
     on_error = "fail"
 
+    async def validate_config(self) -> bool:
+        """Patterns that cannot be used are said one by one, beside the field."""
+        errors = []
+        for index, pattern in enumerate(self.get_config("patterns", [])):
+            try:
+                _safe(pattern)
+            except ValueError as error:
+                errors.append({"pointer": f"/patterns/{index}/pattern", "message": str(error)})
+        if errors:
+            raise ConfigError("; ".join(error["message"] for error in errors), errors)
+        return True
+
     async def initialize(self) -> bool:
         """Settings are frozen for the life of the plugin, so the redactor is made once."""
-        self._redactor = Redactor(
-            self.get_config("kinds", ["email", "phone", "card", "key"]), self.get_config("style", "typed")
-        )
+        own: dict[str, Finder] = {one["name"].lower(): _safe(one).spans for one in self.get_config("patterns", [])}
+        style = self.get_config("style", "reversible")
+        self._reversible = style == "reversible"
+        self._redactor = Redactor(self.get_config("kinds", _DEFAULT_KINDS), "typed" if self._reversible else style, own)
         self._responses = bool(self.get_config("apply_to_response", False))
-        self._streams: OrderedDict[StreamKey, Stream] = OrderedDict()
+        self._answers: OrderedDict[str, Answer] = OrderedDict()
+        self._lock = Lock()  # requests are looked through in threads
         return True
+
+    def export_state(self) -> dict[str, Any]:
+        """What the next generation needs to restore the answers that this one's requests are still waiting for."""
+        with self._lock:
+            return {"originals": {name: answer.originals for name, answer in self._answers.items()}}
+
+    async def migrate_state(self, old: OldState) -> None:
+        """Go on with those answers; the ends of what is streamed at this moment are all that is not known."""
+        for name, originals in old.get("originals", {}).items():
+            self._remember(name, Answer(originals, self._screen))
 
     def before_request(self, request: dict[str, Any]) -> dict[str, Any]:
         """The request with redacted messages; everything else stays as it is.
 
         Not async: a long conversation takes a while to look through, and in a thread it keeps nobody else waiting.
         """
-        return request | {"messages": [self._message(message) for message in request.get("messages") or []]}
+        messages = request.get("messages") or []
+        if not self._reversible:
+            return request | {"messages": [changed_message(one, self._redactor.redact) for one in messages]}
+        veil = Veil(self._redactor, placeholders_in(messages))
+        hidden = [changed_message(one, veil.hide) for one in messages]
+        if veil.originals and request.get("request_id"):
+            self._remember(request["request_id"], Answer(veil.originals, self._screen))
+        return request | {"messages": hidden}
 
     def after_response(self, response: dict[str, Any]) -> dict[str, Any]:
-        """The answer, redacted when that is wanted."""
-        if not self._responses:
-            return response
-        choices = [
-            choice | {"message": self._message(choice["message"])} if choice.get("message") else choice
-            for choice in response.get("choices") or []
-        ]
-        return response | {"choices": choices}
+        """The answer with the originals, and without what else is private when that is wanted."""
+        with self._lock:
+            answer = self._answers.pop(str(response.get("id")), None)
+        if answer is None:
+            if not self._responses:
+                return response
+            answer = Answer({}, self._screen)
+        return answer.whole(response)
 
-    async def on_chunk(self, chunk: dict[str, Any]) -> dict[str, Any] | None:
+    async def on_chunk(self, chunk: dict[str, Any]) -> dict[str, Any]:
         """A chunk of a stream. What may be the beginning of something private waits for the chunks after it."""
-        if not self._responses:
-            return chunk
-        identity = chunk.get("id")
-        choices = [self._choice(choice, identity) for choice in chunk.get("choices") or []]
-        return chunk | {"choices": choices}
+        name = chunk.get("id")
+        answer = self._answers.get(str(name))
+        if answer is None:
+            if not self._responses:
+                return chunk
+            answer = Answer({}, self._screen)
+            if name:
+                self._remember(str(name), answer)
+        return answer.chunk(chunk, alone=not name)  # nobody can say which chunks without a name belong together
 
-    def _message(self, message: dict[str, Any]) -> dict[str, Any]:
-        return message | {field: self._content(message[field]) for field in _FIELDS if message.get(field)}
+    @property
+    def _screen(self) -> Redactor | None:
+        """What looks for private data of the model's own."""
+        return self._redactor if self._responses else None
 
-    def _content(self, content: Any) -> Any:
-        """A string, or OpenAI's content parts, of which those with text are redacted."""
-        if isinstance(content, str):
-            return self._redactor.redact(content)
-        if not isinstance(content, list):
-            return content
-        return [
-            part | {"text": self._redactor.redact(part["text"])}
-            if isinstance(part, dict) and isinstance(part.get("text"), str)
-            else part
-            for part in content
-        ]
+    def _remember(self, name: str, answer: Answer) -> None:
+        """Until its `after_response`; answers that never come are forgotten, oldest first."""
+        with self._lock:
+            self._answers[name] = answer
+            while len(self._answers) > _REMEMBERED:
+                self._answers.popitem(last=False)
 
-    def _choice(self, choice: dict[str, Any], identity: str | None) -> dict[str, Any]:
-        delta = dict(choice.get("delta") or {})
-        ended = choice.get("finish_reason") is not None
-        user = (self.context.user or {}).get("id")
-        for field in _FIELDS:
-            piece = delta.get(field) or ""
-            if identity:
-                shown = self._feed((user, identity, choice.get("index", 0), field), piece, ended=ended)
-            else:  # nobody can say which chunks belong together: each is redacted on its own
-                shown = self._redactor.redact(piece)
-            if shown or piece:
-                delta[field] = shown
-        return choice | {"delta": delta}
 
-    def _feed(self, key: StreamKey, piece: str, *, ended: bool) -> str:
-        """What of this stream can be shown now. Streams that nobody ended are forgotten, oldest first."""
-        stream = self._streams.pop(key, None)
-        if stream is None and not piece:
-            return ""
-        stream = stream or Stream(self._redactor)
-        shown = stream.feed(piece)
-        if ended:
-            return shown + stream.finish()
-        self._streams[key] = stream
-        if len(self._streams) > _MAX_STREAMS:
-            self._streams.popitem(last=False)
-        return shown
+def _safe(pattern: dict[str, Any]) -> SafePattern:
+    return SafePattern(pattern["pattern"], ignore_case=bool(pattern.get("ignore_case", False)))

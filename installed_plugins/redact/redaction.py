@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from .kinds import KINDS
+from .kinds import KINDS, Span
 
-__all__ = ["MAX_HELD", "Redactor", "Stream"]
+__all__ = ["MAX_HELD", "Finder", "Found", "Redactor", "Stream", "replaced"]
+
+#: Where one kind of private data is in a text.
+Finder = Callable[[str], Iterator[Span]]
 
 #: The longest tail of a stream that is held back, in characters: a private key fits in.
 MAX_HELD = 8192
@@ -27,7 +30,9 @@ _MAY_GO_ON = [
 ]
 
 
-class _Found(NamedTuple):
+class Found(NamedTuple):
+    """Where something private is, and of which kind."""
+
     start: int
     end: int
     kind: str
@@ -36,45 +41,48 @@ class _Found(NamedTuple):
 class Redactor:
     """Finds the given kinds and writes something else in their place."""
 
-    def __init__(self, kinds: Iterable[str], style: str = "typed") -> None:
+    def __init__(self, kinds: Iterable[str], style: str = "typed", own: Mapping[str, Finder] | None = None) -> None:
+        """`own` are finders by the name of their kind; they win over the kinds that come with the plugin."""
         wanted = set(kinds)
-        self._finders = {name: find for name, find in KINDS.items() if name in wanted}
+        self._finders = {**(own or {}), **{name: find for name, find in KINDS.items() if name in wanted}}
         self._style = style
 
-    def redact(self, text: str) -> str:
-        """The text without what is private. Redacting the result again changes nothing."""
+    def redact(self, text: str, spared: Container[str] = ()) -> str:
+        """The text without what is private, but for what is `spared`. Redacting the result again changes nothing."""
         for _ in range(_ROUNDS):
-            found = self.find(text)
+            found = [one for one in self.find(text) if text[one.start : one.end] not in spared]
             if not found:
                 break
-            text = self._replaced(text, found)
+            text = replaced(text, found, lambda one: self._instead(one.kind))
         return text
 
-    def find(self, text: str) -> list[_Found]:
+    def find(self, text: str) -> list[Found]:
         """Where something private is: in order, without overlaps."""
-        found: list[_Found] = []
+        found: list[Found] = []
         for kind, find in self._finders.items():
-            found += [_Found(start, end, kind) for start, end in find(text)]
+            found += [Found(start, end, kind) for start, end in find(text)]
         rank = {kind: place for place, kind in enumerate(self._finders)}
-        merged: list[_Found] = []
+        merged: list[Found] = []
         for one in sorted(found):
             if merged and one.start < merged[-1].end:
                 last = merged[-1]
                 kind = min(last.kind, one.kind, key=rank.__getitem__)
-                merged[-1] = _Found(last.start, max(last.end, one.end), kind)
+                merged[-1] = Found(last.start, max(last.end, one.end), kind)
             else:
                 merged.append(one)
         return merged
 
-    def _replaced(self, text: str, found: list[_Found]) -> str:
-        parts, at = [], 0
-        for start, end, kind in found:
-            parts += [text[at:start], self._instead(kind)]
-            at = end
-        return "".join([*parts, text[at:]])
-
     def _instead(self, kind: str) -> str:
         return {"typed": f"[{kind}]", "stars": "****", "remove": ""}[self._style]
+
+
+def replaced(text: str, found: Iterable[Found], instead: Callable[[Found], str]) -> str:
+    """The text with something else in place of what was found."""
+    parts, at = [], 0
+    for one in found:
+        parts += [text[at : one.start], instead(one)]
+        at = one.end
+    return "".join([*parts, text[at:]])
 
 
 class Stream:

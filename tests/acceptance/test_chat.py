@@ -163,13 +163,13 @@ def test_a_tools_error_is_told_to_the_model(provider: Studio) -> None:
 def test_a_middleware_loaded_just_now_keeps_addresses_from_the_model(provider: Studio) -> None:
     said = "Write to ann@example.com please"
     assert "ann@example.com" in ask(provider.as_user, said).text
-    load(provider, "redact")
+    load(provider, "redact", style="typed")
     for _ in range(10):  # both web processes, and at once
         assert "ann@example.com" not in ask(provider.as_user, said).text
 
 
 def test_a_middleware_looks_at_the_answers_chunks(provider: Studio) -> None:
-    load(provider, "redact", apply_to_response=True)
+    load(provider, "redact", style="typed", apply_to_response=True)
     chat = ask(provider.as_user, "Write to ann@example.com please", model=STORY)
     assert "ann@example.com" not in chat.text
     stored = provider.as_user.get(f"/api/conversations/{chat.of('message.start')['conversation_id']}").json()
@@ -339,7 +339,7 @@ def test_a_plugin_asks_a_model_in_a_chat_and_in_an_execution(
     provider.http.post("/api/plugins/discover")
     granted = provider.http.post("/api/plugins/load", {"plugin_id": "curious", "grant": ["host:models"]})
     assert granted.status == 200, granted.text
-    load(provider, "redact")
+    load(provider, "redact", style="typed")
     about = {"about": "who is ann@example.com"}
     body = {"plugin_id": "curious", "method": "execute", "kwargs": {"action": "wonder", "parameters": about}}
     executed = provider.http.post("/api/plugins/execute", body)

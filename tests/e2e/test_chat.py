@@ -243,11 +243,18 @@ def test_a_failed_answer_says_why_and_can_be_asked_again(operator_page: Page, st
     expect(last_answer(operator_page)).to_contain_text("answered 2")
 
 
-def test_redaction_happens_before_the_model_sees_the_message(operator_page: Page) -> None:
-    new_chat(operator_page)
-    answer = ask(operator_page, "write to ada@example.com today")
-    expect(answer).to_contain_text("[email]")
-    expect(answer).not_to_contain_text("ada@example.com")
+def test_redaction_happens_before_the_model_sees_the_message(operator_page: Page, studio: Studio) -> None:
+    """What it shows is how it is without restoring: the model of the tests repeats what it was told."""
+    config = "/api/plugins/redact/config"
+    assert studio.http.patch(config, {"config": {"style": "typed"}}).status == 200
+    try:
+        new_chat(operator_page)
+        answer = ask(operator_page, "write to ada@example.com today")
+        expect(answer).to_contain_text("[email]")
+        expect(answer).not_to_contain_text("ada@example.com")
+    finally:
+        assert studio.http.patch(config, {"config": {"style": "reversible"}}).status == 200
+    expect(ask(operator_page, "write to ada@example.com tomorrow")).to_contain_text("ada@example.com")
 
 
 def test_a_conversation_is_exported_as_markdown(operator_page: Page) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plugins_app.sdk.config import schema_problem, validate
-from plugins_app.sdk.patterns import is_nested, matches
+from plugins_app.sdk.patterns import SafePattern, is_nested, matches
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,35 @@ def test_a_configuration_is_refused_in_time() -> None:
     [error] = validate({"name": "a" * 60 + "!"}, schema)
     assert error["pointer"] == "/name" and "must match the pattern" in error["message"]
     assert "may take for ever" in str(schema_problem({"type": "object", "patternProperties": {"^(a+)+$": {}}}))
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        r"PROJ-\d+",
+        r"(?:[A-Z]{2}-){1,4}\d{3,8}",
+        r"\bsecret\b|\bhush\b",
+        r"ignore (all )?(previous|prior) words",
+        r"(\d)\1{3}",
+    ],
+)
+def test_patterns_whose_cost_is_known_are_looked_for_in_long_texts(pattern: str) -> None:
+    assert SafePattern(pattern).found("a" * 100_000) is None
+
+
+@pytest.mark.parametrize("pattern", [r"(a+)+b", r"(a|a)*b", r"(a{1,9}){1,9}b", r"\w+\w+b", "a?" * 30 + "a" * 30])
+def test_patterns_that_may_take_long_are_refused_with_what_to_write(pattern: str) -> None:
+    with pytest.raises(ValueError, match="say how often at most"):
+        SafePattern(pattern)
+
+
+@pytest.mark.parametrize(("pattern", "reason"), [("(", "no regular expression"), ("a*", "finds the empty text")])
+def test_patterns_that_find_nothing_or_everything_are_refused(pattern: str, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        SafePattern(pattern)
+
+
+@pytest.mark.parametrize("at", [0, 700, 768, 1000, 1020, 5000])
+def test_what_is_found_is_found_anywhere_whole(at: int) -> None:
+    text = "." * at + "ID-" + "7" * 200 + "." * 3000
+    assert (at, at + 203) in SafePattern(r"id-\d{1,200}", ignore_case=True).spans(text)

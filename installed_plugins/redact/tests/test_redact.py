@@ -138,8 +138,8 @@ async def test_requests_are_redacted_in_text_and_parts_and_otherwise_unchanged()
     }
     async with PluginHarness(FOLDER) as plugin:
         changed = await plugin.call("before_request", request)
-    assert changed["messages"][0]["content"] == "Write to [email]"
-    assert changed["messages"][1]["content"][0]["text"] == "call [phone]"
+    assert changed["messages"][0]["content"] == "Write to <EMAIL_1>"
+    assert changed["messages"][1]["content"][0]["text"] == "call <PHONE_1>"
     assert changed["messages"][1]["content"][1] == request["messages"][1]["content"][1]  # type: ignore[index]
     assert changed["messages"][2] == request["messages"][2]  # type: ignore[index]
     assert {"model": "m", "params": {"temperature": 1}}.items() <= changed.items()
