@@ -12,7 +12,7 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from plugins_app.sdk.base import BasePlugin
+from plugins_app.sdk.base import BasePlugin, file_of
 from plugins_app.sdk.errors import PluginError
 from plugins_app.sdk.metadata import PluginType
 from plugins_app.sdk.methods import LIFECYCLE_METHODS, MethodInfo
@@ -173,7 +173,9 @@ class RunningCall:
         elif self.plugin_type is PluginType.TOOL:
             await self._progress_then_result(items)
         else:
-            self.answer(Result(self.call.id, [item async for item in items], self.elapsed_ms))
+            found = [item async for item in items]
+            whole = file_of(found) if self.plugin_type is PluginType.EXPORT else found
+            self.answer(Result(self.call.id, whole, self.elapsed_ms))
 
     async def _progress_then_result(self, items: AsyncIterator[Any]) -> None:
         last, seen = None, False

@@ -149,7 +149,10 @@ class ExportPlugin(BasePlugin):
     """A format in which a conversation leaves the studio."""
 
     def export(self, data: Any, output_path: str | None = None) -> Any:
-        """The file's content; `data` is ``{"title", "created_at", "messages": [...]}``."""
+        """The file's content; `data` is ``{"title", "created_at", "messages": [...]}``.
+
+        An async generator of bytes is streamed to whoever downloads the file; other callers get it in one piece.
+        """
         raise NotImplementedError(f"{type(self).__name__} does not implement export")
 
     def get_file_extension(self) -> str:
@@ -177,3 +180,8 @@ def chunks_of(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
     if answer.get("usage") is not None:
         chunks.append(common | {"choices": [], "usage": answer["usage"]})
     return chunks
+
+
+def file_of(pieces: list[Any]) -> Any:
+    """What an export plugin's generator brought, as the one file it is; what is not of bytes stays a list."""
+    return b"".join(pieces) if all(isinstance(piece, bytes) for piece in pieces) else pieces

@@ -27,7 +27,7 @@ from typing import Any
 from . import _running
 from ._fake_studio import Event, FakeStudio, HostCall, Progress, Script
 from ._running import limit, merged, misfit, outcome_of, plain
-from .base import BasePlugin
+from .base import BasePlugin, file_of
 from .config import defaults, validate, with_defaults
 from .context import Context
 from .errors import ConfigError, DeadlineExceeded, PluginError
@@ -309,7 +309,7 @@ class PluginHarness:
     async def _collect(self, items: AsyncIterator[Any], method: str) -> Any:
         found = [plain(item, method) async for item in items]
         if self.metadata.plugin_type is not PluginType.TOOL:
-            return found
+            return file_of(found) if self.metadata.plugin_type is PluginType.EXPORT else found
         self.progress.extend(Progress.of(item) for item in found[:-1])
         return found[-1] if found else None
 

@@ -1,0 +1,1 @@
+"""PDF export: a conversation as a .pdf file."""
