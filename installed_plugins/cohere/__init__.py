@@ -1,0 +1,1 @@
+"""Cohere: the Command and Embed models, by Cohere's own SDK."""
