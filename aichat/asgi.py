@@ -13,6 +13,7 @@ django.setup(set_prefix=False)
 
 from aichat.chat.http import Receive, Scope, Send  # noqa: E402
 from aichat.chat.routes import chat_app, close_chat, is_chat_route  # noqa: E402 - needs the apps
+from aichat.chat.v1.routes import is_v1_route, v1_app  # noqa: E402 - needs the apps
 from aichat.handler import PooledDjango  # noqa: E402 - needs the apps
 from plugins_app import runtime  # noqa: E402
 
@@ -21,7 +22,9 @@ _django: Any = PooledDjango()  # its stubs know narrower types for scope and sen
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
     """Route one connection."""
-    if scope["type"] == "http" and is_chat_route(scope):
+    if scope["type"] == "http" and is_v1_route(scope):
+        await v1_app(scope, receive, send)
+    elif scope["type"] == "http" and is_chat_route(scope):
         await chat_app(scope, receive, send)
     elif scope["type"] == "http":
         await _django(scope, receive, send)

@@ -178,6 +178,7 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "aichat.chat.openapi.add_chat_routes",
+        "aichat.chat.v1.openapi.add_v1_routes",
     ],
     "SCHEMA_PATH_PREFIX": "/api/",
     "ENUM_NAME_OVERRIDES": {

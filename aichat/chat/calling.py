@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -38,6 +38,7 @@ class UserCalls:
         plugin_id: str,
         method: str,
         args: Sequence[Any],
+        kwargs: Mapping[str, Any] | None = None,
         *,
         timeout: float,
         on_progress: ProgressFn | None = None,
@@ -48,6 +49,7 @@ class UserCalls:
                 plugin_id,
                 method,
                 args,
+                kwargs,
                 timeout=timeout,
                 user=self._user,
                 chain=self._chain,
@@ -75,7 +77,15 @@ class UserCalls:
         if error.code == "refused":
             return refusal(plugin_id, error)
         detail = f"{error.type_name}: {error.detail}" if error.type_name else error.detail
-        return ChatError(error.code, detail, status=error.status, retry_after=error.retry_after, plugin_id=plugin_id)
+        upstream = error.data.get("status")
+        return ChatError(
+            error.code,
+            detail,
+            status=error.status,
+            retry_after=error.retry_after,
+            plugin_id=plugin_id,
+            upstream_status=upstream if isinstance(upstream, int) else None,
+        )
 
 
 def refusal(plugin_id: str, error: CallError) -> ChatError:
@@ -115,11 +125,18 @@ class _Stream:
     ) -> None:
         await self._inner.__aexit__(kind, error, trace)
 
+    def batches(self) -> AsyncIterator[list[Any]]:
+        """The items in lists, as they come."""
+        return self
+
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> Any:
+    async def __anext__(self) -> list[Any]:
         try:
-            return await anext(self._inner)
+            if batch := await self._inner.next_batch():
+                found: list[Any] = batch
+                return found
         except CallError as error:
             raise self._calls.explain(self._plugin_id, error) from error
+        raise StopAsyncIteration

@@ -1,4 +1,7 @@
-"""Asking a model without HTTP: what a plugin's `context.chat` comes to. Middlewares look at it as at every request."""
+"""Asking a model without HTTP: what a plugin's `context.chat` and the making of a title come to.
+
+Middlewares look at it as at every request.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aichat.chat.errors import ChatError
-from aichat.chat.pipeline import Pipeline
-from aichat.chat.plan import ChatRequest, Plugins, split_model
+from aichat.chat.exchange import Exchange
+from aichat.chat.middlewares import NoChunkHook
+from aichat.chat.plan import ChatRequest, Plugins, Pricing, Purpose, split_model
 from aichat.chat.planning import make_plan
 from plugins_app.selectors.registry import Registry
 
@@ -26,9 +30,18 @@ class Question:
     user: dict[str, Any] | None = None
     chain: tuple[str, ...] = ()
     timeout: float | None = None
+    purpose: Purpose = "plugin"
+    conversation_id: str | None = None
 
 
-async def complete(question: Question, registry: Registry, calls: Plugins) -> dict[str, Any]:
+async def complete(
+    question: Question,
+    registry: Registry,
+    calls: Plugins,
+    *,
+    pricing: Pricing | None = None,
+    no_chunk_hook: NoChunkHook | None = None,
+) -> dict[str, Any]:
     """The answer, in OpenAI's chat completion shape. Tools in `params` are the caller's: their calls come back to it.
 
     Raises:
@@ -38,15 +51,19 @@ async def complete(question: Question, registry: Registry, calls: Plugins) -> di
     if provider in question.chain:
         path = " -> ".join((*question.chain, provider))
         raise ChatError("call_loop", f"The plugins call each other in a circle: {path}.")
-    plan = make_plan(registry, {}, without=frozenset(question.chain))
-    pipeline = Pipeline(plan, calls, _unheard, answer_id=f"chatcmpl-{uuid.uuid4().hex}")
-    request = ChatRequest(question.model, question.messages, question.params, question.user)
+    plan = make_plan(registry, {}, without=frozenset(question.chain), pricing=pricing)
+    request = ChatRequest(
+        question.model,
+        question.messages,
+        question.params,
+        question.user,
+        question.conversation_id,
+        question.purpose,
+        f"chatcmpl-{uuid.uuid4().hex}",
+    )
     try:
         async with asyncio.timeout(question.timeout):
-            return await pipeline.run(request)
+            exchange = Exchange(plan, calls, request, no_chunk_hook if no_chunk_hook is not None else set())
+            return await exchange.whole()
     except TimeoutError:
         raise ChatError("deadline_exceeded", f"{question.model} had not answered when time was up.") from None
-
-
-def _unheard(name: str, data: dict[str, Any]) -> None:
-    """Nobody follows this answer while it is written."""

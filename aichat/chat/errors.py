@@ -22,7 +22,10 @@ CHAT_CODES: dict[str, tuple[int, str]] = {
     "answer_not_running": (409, "No answer is under way"),
     "answer_running": (409, "An answer is under way"),
     "tool_not_found": (404, "There is no such tool"),
+    "approval_denied": (403, "The user did not allow it"),
+    "approval_not_found": (404, "Nothing waits for this approval"),
     "export_not_found": (404, "There is no such export format"),
+    "embeddings_unsupported": (400, "The model makes no embeddings"),
     "provider_invalid": (502, "The provider's answer cannot be read"),
     "middleware_invalid": (502, "The middleware's answer cannot be read"),
     "export_invalid": (502, "The export plugin's answer cannot be read"),
@@ -44,16 +47,19 @@ class ChatError(StudioError):
         retry_after: float | None = None,
         plugin_id: str | None = None,
         refusal: bool = False,
+        upstream_status: int | None = None,
     ) -> None:
         """`status`, when given, wins over the table's: a plugin's own error brings its status along.
 
         `refusal` marks a plugin's `Refused`: its code is the plugin's own, and no middleware's `on_error` skips it.
+        `upstream_status` is what the service behind a provider answered.
         """
         super().__init__(code, detail, errors=errors, retry_after=retry_after)
         usual, self.title = CHAT_CODES.get(code) or CODES.get(code) or (502, code.replace("_", " ").capitalize())
         self.status = status or usual
         self.plugin_id = plugin_id
         self.refusal = refusal
+        self.upstream_status = upstream_status
         if refusal:
             self.title = CODES["refused"][1]
 

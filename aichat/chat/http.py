@@ -30,29 +30,29 @@ def header(scope: Scope, name: bytes) -> str:
     return next((value.decode("latin-1") for key, value in scope["headers"] if key == name), "")
 
 
-async def read_body(scope: Scope, receive: Receive) -> bytes:
+async def read_body(scope: Scope, receive: Receive, limit: int = BODY_LIMIT) -> bytes:
     """The whole body.
 
     Raises:
         ChatError: it is too large, or the client went away.
     """
     declared = header(scope, b"content-length")
-    if declared.isdecimal() and int(declared) > BODY_LIMIT:
-        raise _too_large()
-    body = bytearray()
+    if declared.isdecimal() and int(declared) > limit:
+        raise _too_large(limit)
+    body = b""
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise ChatError("cancelled", "The client went away.")
-        body += message.get("body", b"")
-        if len(body) > BODY_LIMIT:
-            raise _too_large()
+        body = body + message.get("body", b"") if body else message.get("body", b"")
+        if len(body) > limit:
+            raise _too_large(limit)
         if not message.get("more_body"):
-            return bytes(body)
+            return body
 
 
-def _too_large() -> ChatError:
-    return ChatError("body_too_large", f"A chat request may have {BODY_LIMIT} bytes.")
+def _too_large(limit: int) -> ChatError:
+    return ChatError("body_too_large", f"A chat request may have {limit} bytes.")
 
 
 async def send_json(send: Send, status: int, data: Any, headers: Headers = ()) -> None:

@@ -1,10 +1,9 @@
-"""The middleware plugins around an answer: in by priority, out in reverse."""
+"""The middleware plugins around one call of a provider: in by priority, out in reverse."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing
+from collections.abc import Sequence
 from typing import Any
 
 from aichat.chat.errors import ChatError
@@ -21,52 +20,54 @@ NoChunkHook = set[tuple[str, int | None]]
 
 
 class MiddlewareChain:
-    """Runs the middlewares of one answer."""
+    """Runs the middlewares of one call. What they are asked about it, they are asked in the same generation."""
 
     def __init__(self, middlewares: Sequence[Middleware], plugins: Plugins, no_chunk_hook: NoChunkHook) -> None:
         self._inwards = sorted(middlewares, key=lambda one: (one.priority, one.plugin_id))
+        self._outwards: list[Middleware] = []
         self._plugins = plugins
         self._no_chunk_hook = no_chunk_hook
 
-    async def before(self, request: ChatRequest) -> ChatRequest:
-        """The request as it leaves the last middleware."""
+    async def before(self, request: ChatRequest) -> tuple[ChatRequest, dict[str, Any] | None]:
+        """The request as it leaves the last middleware, or with the response of the one that knew it already."""
         for middleware in self._inwards:
             try:
-                changed = await self._call(middleware, "before_request", request.to_dict())
-                request = request.changed_to(_dict(changed, "before_request"))
+                changed = _dict(await self._call(middleware, "before_request", request.to_dict()), "before_request")
+                request, response = request.changed_to(changed), changed.get("response")
+                if response is not None:
+                    return request, _checked(_dict(response, "before_request's response"))
             except ChatError as error:
                 _skip_or_raise(middleware, error)
-        return request
+            self._outwards.insert(0, middleware)
+        return request, None
 
-    async def after(self, response: dict[str, Any]) -> dict[str, Any]:
-        """The response as it leaves the first middleware."""
-        for middleware in reversed(self._inwards):
+    async def after(self, response: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
+        """The response as it leaves the first middleware. Each is told `facts` besides, which nobody else gets."""
+        for middleware in self._outwards:
             try:
-                changed = _dict(await self._call(middleware, "after_response", response), "after_response")
-                _content_of(changed)
-                response = changed
+                told = _dict(await self._call(middleware, "after_response", response | facts), "after_response")
+                response = _checked({name: value for name, value in told.items() if name not in facts})
             except ChatError as error:
                 _skip_or_raise(middleware, error)
         return response
 
-    async def chunks(self, source: AsyncIterator[dict[str, Any]]) -> AsyncGenerator[dict[str, Any], None]:
-        """The chunks that are left when the middlewares with an `on_chunk` have seen them."""
-        if not self._lookers():
-            async for chunk in source:
-                yield chunk
-            return
-        async with aclosing(merged(source)) as larger:
-            async for chunk in larger:
-                changed = await self._on_chunk(chunk)
-                if changed is not None:
-                    yield changed
+    @property
+    def looks_at_chunks(self) -> bool:
+        """Whether a middleware may have an `on_chunk`."""
+        return any((one.plugin_id, one.generation) not in self._no_chunk_hook for one in self._outwards)
 
-    def _lookers(self) -> list[Middleware]:
-        """Outwards, so in reverse like the answers."""
-        return [one for one in reversed(self._inwards) if (one.plugin_id, one.generation) not in self._no_chunk_hook]
+    async def chunks(self, batch: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """What is left of these chunks when the middlewares have seen them; text that came together is one chunk."""
+        if not self.looks_at_chunks:
+            return batch
+        seen = [await self._on_chunk(chunk) for chunk in merged(batch)]
+        return [chunk for chunk in seen if chunk is not None]
 
     async def _on_chunk(self, chunk: dict[str, Any]) -> dict[str, Any] | None:
-        for middleware in self._lookers():
+        for middleware in self._outwards:
+            known = (middleware.plugin_id, middleware.generation)
+            if known in self._no_chunk_hook:
+                continue
             try:
                 changed = await self._call(middleware, "on_chunk", chunk)
                 if changed is None:
@@ -74,7 +75,7 @@ class MiddlewareChain:
                 chunk = _dict(changed, "on_chunk")
             except ChatError as error:
                 if error.code in _ABSENT:
-                    self._no_chunk_hook.add((middleware.plugin_id, middleware.generation))
+                    self._no_chunk_hook.add(known)
                 else:
                     _skip_or_raise(middleware, error)
         return chunk
@@ -83,17 +84,18 @@ class MiddlewareChain:
         return await self._plugins.call(middleware.plugin_id, method, [value], timeout=middleware.timeout)
 
 
-def _dict(value: Any, method: str) -> dict[str, Any]:
+def _dict(value: Any, what: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise ChatError("middleware_invalid", f"its {method} returned {type(value).__name__}, not a dict")
+        raise ChatError("middleware_invalid", f"its {what} returned {type(value).__name__}, not a dict")
     return value
 
 
-def _content_of(response: dict[str, Any]) -> None:
-    try:
-        response["choices"][0]["message"]["content"]
-    except (KeyError, IndexError, TypeError) as error:
-        raise ChatError("middleware_invalid", "its after_response returned no choices[0].message") from error
+def _checked(response: dict[str, Any]) -> dict[str, Any]:
+    choices = response.get("choices")
+    first = choices[0] if isinstance(choices, list) and choices else None
+    if not isinstance(first, dict) or not isinstance(first.get("message"), dict):
+        raise ChatError("middleware_invalid", "it returned a response without choices[0].message")
+    return response
 
 
 def _skip_or_raise(middleware: Middleware, error: ChatError) -> None:

@@ -27,6 +27,10 @@ class ChatModel(Struct, kw_only=True):
     description: str
     context_window: int | None
     max_tokens: int | None
+    created: int
+    kind: Literal["chat", "embedding"]
+    capabilities: list[str]
+    pricing: dict[str, Any] | None
     plugin_id: str
 
 

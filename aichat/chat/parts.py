@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,10 +11,7 @@ import orjson
 
 from aichat.chat.errors import ChatError
 
-__all__ = ["Collected", "Delta", "add_usage", "merged", "read_delta"]
-
-_QUEUE_LIMIT = 256
-_END = object()
+__all__ = ["Collected", "Delta", "add_usage", "as_chunk", "completion", "merged", "read_delta"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +78,7 @@ class Collected:
 
 def _first_choice(chunk: dict[str, Any]) -> dict[str, Any]:
     choices = chunk.get("choices") if isinstance(chunk, dict) else None
-    if choices is None or not isinstance(choices, list):
+    if not isinstance(choices, list) or not all(isinstance(choice, dict) for choice in choices):
         raise ChatError("provider_invalid", "the provider sent something that is not a chat completion chunk")
     return choices[0] if choices and choices[0].get("index", 0) == 0 else {}
 
@@ -103,39 +100,8 @@ def add_usage(total: dict[str, Any] | None, more: dict[str, Any] | None) -> dict
     return summed
 
 
-async def merged(source: AsyncIterator[dict[str, Any]]) -> AsyncGenerator[dict[str, Any], None]:
-    """The chunks of `source`, those that came while the reader was busy put together.
-
-    A middleware that looks at every chunk costs a call each; so it gets one larger chunk where it is the slower one.
-    """
-    queue: asyncio.Queue[Any] = asyncio.Queue(_QUEUE_LIMIT)
-    pump = asyncio.create_task(_pump(source, queue))
-    try:
-        while True:
-            waiting = [await queue.get()]
-            while not queue.empty():
-                waiting.append(queue.get_nowait())
-            for chunk in _merge(item for item in waiting if item is not _END):
-                yield chunk
-            if waiting[-1] is _END:
-                await pump  # raises what the source raised
-                return
-    finally:
-        pump.cancel()
-        await asyncio.gather(pump, return_exceptions=True)
-
-
-async def _pump(source: AsyncIterator[dict[str, Any]], queue: asyncio.Queue[Any]) -> None:
-    try:
-        async for chunk in source:
-            await queue.put(chunk)
-    except Exception:  # not handled here: the reader is woken, and then gets it from this task
-        await queue.put(_END)
-        raise
-    await queue.put(_END)
-
-
-def _merge(chunks: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+def merged(chunks: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The chunks, neighbours that bring nothing but text put together: each look of a middleware costs a call."""
     merged_chunks: list[dict[str, Any]] = []
     for chunk in chunks:
         if merged_chunks and _is_text(chunk) and _is_text(merged_chunks[-1]):
@@ -159,3 +125,29 @@ def _is_text(chunk: dict[str, Any]) -> bool:
 def _with_content(chunk: dict[str, Any], text: str) -> dict[str, Any]:
     choice = chunk["choices"][0]
     return chunk | {"choices": [choice | {"delta": choice["delta"] | {"content": text}}]}
+
+
+def completion(request_id: str, model: str, message: dict[str, Any], finish_reason: str | None) -> dict[str, Any]:
+    """A chat completion of one message, in OpenAI's shape."""
+    finish = finish_reason or ("tool_calls" if message.get("tool_calls") else "stop")
+    return {
+        "id": request_id,
+        "object": "chat.completion",
+        "created": int(time.time()),
+        "model": model,
+        "choices": [{"index": 0, "message": message, "finish_reason": finish}],
+    }
+
+
+def as_chunk(response: dict[str, Any]) -> dict[str, Any]:
+    """A whole chat completion as one chunk of a stream."""
+    choice = response["choices"][0]
+    delta = dict(choice["message"])
+    if delta.get("tool_calls"):
+        delta["tool_calls"] = [{"index": index} | call for index, call in enumerate(delta["tool_calls"])]
+    finish = choice.get("finish_reason") or ("tool_calls" if delta.get("tool_calls") else "stop")
+    chunk = {name: value for name, value in response.items() if name != "choices"}
+    return chunk | {
+        "object": "chat.completion.chunk",
+        "choices": [{"index": 0, "delta": delta, "finish_reason": finish}],
+    }

@@ -1,4 +1,4 @@
-"""From a request to an answer: middlewares, provider, tools, middlewares. Pure asyncio over `plan.Plugins`.
+"""From a request to an answer: calls of the provider, with tools between them. Pure asyncio over `plan.Plugins`.
 
 No database, no HTTP, no Django: what happens is told to `emit` as it happens, and is left in the `Pipeline` for whoever
 stores it, also when it ends badly.
@@ -6,16 +6,17 @@ stores it, also when it ends badly.
 
 from __future__ import annotations
 
-import time
-from collections.abc import AsyncIterator
 from contextlib import aclosing
-from typing import Any, Self
+from dataclasses import replace
+from typing import Any
 
+from aichat.chat.costs import add_cost
 from aichat.chat.errors import ChatError
-from aichat.chat.middlewares import MiddlewareChain, NoChunkHook
-from aichat.chat.parts import Collected, add_usage
-from aichat.chat.plan import ChatRequest, Emit, Plan, Plugins, Provider
-from aichat.chat.tools import ToolRunner
+from aichat.chat.exchange import Exchange
+from aichat.chat.middlewares import NoChunkHook
+from aichat.chat.parts import Collected, add_usage, read_delta
+from aichat.chat.plan import ChatRequest, Emit, Plan, Plugins
+from aichat.chat.tools import Approve, ToolRunner, tool_calls_of
 
 __all__ = ["MAX_TOOL_ROUNDS", "Pipeline"]
 
@@ -26,7 +27,8 @@ class Pipeline:
     """One answer. `run` it once.
 
     `transcript` holds the rounds of tool calls that are over: an assistant message and all of its tools' results at a
-    time, so that it can be sent to a provider again however the answer ended.
+    time, so that it can be sent to a provider again however the answer ended. `usage` and `cost` are those of all
+    rounds together.
     """
 
     def __init__(
@@ -37,17 +39,20 @@ class Pipeline:
         *,
         answer_id: str,
         no_chunk_hook: NoChunkHook | None = None,
+        approve: Approve | None = None,
     ) -> None:
-        """`answer_id` is in every chunk and in the response, so that a middleware can tell answers apart."""
+        """`answer_id` begins every chunk's and response's id; `approve` decides about destructive tools."""
         self._plan = plan
         self._plugins = plugins
         self._emit = emit
         self._answer_id = answer_id
-        self._chain = MiddlewareChain(plan.middlewares, plugins, no_chunk_hook if no_chunk_hook is not None else set())
-        self._tools = ToolRunner(plan.tools, plugins, emit)
+        self._no_chunk_hook = no_chunk_hook if no_chunk_hook is not None else set()
+        self._tools = ToolRunner(plan.tools, plugins, emit, approve)
         self._round = Collected()
         self.transcript: list[dict[str, Any]] = []
         self.usage: dict[str, Any] | None = None
+        self.cost: float | None = None
+        self.first_token_ms: float | None = None
         self.generation: int | None = None
         self.final_content: str | None = None
 
@@ -70,79 +75,71 @@ class Pipeline:
         """Answer `request`; return the response in OpenAI's shape.
 
         Raises:
-            ChatError: a middleware that must not fail, the provider, or the tool loop's limit.
+            ChatError: a middleware that refuses or must not fail, the provider, or the tool loop's limit.
         """
-        request = await self._chain.before(request)
-        provider, model = self._plan.provider_of(request.model)
-        for tool_rounds in range(MAX_TOOL_ROUNDS + 1):
-            await self._ask(provider, model, request, with_tools=tool_rounds < MAX_TOOL_ROUNDS)
-            if not self._round.calls or not self._plan.tools:
-                return await self._finish(request)
-            if tool_rounds < MAX_TOOL_ROUNDS:
-                await self._use_tools(request)
+        for number in range(MAX_TOOL_ROUNDS + 1):
+            exchange = await self._ask(self._request(request, number))
+            message = _message_of(exchange)
+            calls = tool_calls_of(message, self._used_ids()) if self._plan.tools else []
+            if not calls:
+                return self._finished(exchange)
+            if number < MAX_TOOL_ROUNDS:
+                await self._use_tools(exchange, message, calls)
         raise ChatError("tool_rounds_exceeded", f"The model still asked for tools after {MAX_TOOL_ROUNDS} rounds.")
 
-    async def _ask(self, provider: Provider, model: str, request: ChatRequest, *, with_tools: bool) -> None:
-        self._round = Collected()
-        unwanted = () if with_tools else ("tools", "tool_choice")
+    def _used_ids(self) -> set[str]:
+        return {message["tool_call_id"] for message in self.transcript if message["role"] == "tool"}
+
+    def _request(self, request: ChatRequest, number: int) -> ChatRequest:
+        """The request of one round: what was really said, whatever middlewares made of the rounds before."""
+        unwanted = () if number < MAX_TOOL_ROUNDS else ("tools", "tool_choice", "parallel_tool_calls")
         params = {name: value for name, value in request.params.items() if name not in unwanted}
-        stream = self._plugins.stream(
-            provider.plugin_id, "stream_completion", [request.messages, model], params, timeout=provider.timeout
-        )
-        async with stream, aclosing(self._chain.chunks(_Marked(aiter(stream), self._answer_id))) as chunks:
-            async for chunk in chunks:
-                self._show(chunk)
-            self.generation = stream.generation
-        self.usage = add_usage(self.usage, self._round.usage)
+        if number and params.get("tool_choice") not in (None, "auto", "none"):
+            del params["tool_choice"]  # a call that was demanded has been made: what is wanted now is an answer
+        messages = [*request.messages, *map(_for_provider, self.transcript)]
+        request_id = f"{self._answer_id}:{number}" if number else self._answer_id
+        return replace(request, messages=messages, params=params, request_id=request_id, round=number)
+
+    async def _ask(self, request: ChatRequest) -> Exchange:
+        exchange = Exchange(self._plan, self._plugins, request, self._no_chunk_hook)
+        self._round = exchange.so_far
+        try:
+            async with aclosing(exchange.batches()) as batches:
+                async for batch in batches:
+                    for chunk in batch:
+                        self._show(chunk)
+        finally:
+            self.generation = exchange.generation or self.generation
+            self.usage = add_usage(self.usage, exchange.usage)
+            self.cost = add_cost(self.cost, exchange.cost)
+            if self.first_token_ms is None:
+                self.first_token_ms = exchange.first_token_ms
+        return exchange
 
     def _show(self, chunk: dict[str, Any]) -> None:
-        delta = self._round.add(chunk)
-        if delta.reasoning:
+        choices = chunk.get("choices")
+        delta = read_delta(choices[0]) if choices else None
+        if delta and delta.reasoning:
             self._emit("reasoning", {"content": delta.reasoning})
-        if delta.content:
+        if delta and delta.content:
             self._emit("delta", {"content": delta.content})
 
-    async def _use_tools(self, request: ChatRequest) -> None:
-        asked = self._round.message()
-        offered = frozenset(tool["function"]["name"] for tool in request.params.get("tools", ()))
-        results = await self._tools.run(asked["tool_calls"], offered)
-        self.transcript += [asked, *results]
-        request.messages = [*request.messages, _for_provider(asked), *results]
+    async def _use_tools(self, exchange: Exchange, message: dict[str, Any], calls: list[dict[str, Any]]) -> None:
+        offered = frozenset(tool["function"]["name"] for tool in exchange.request.params.get("tools") or ())
+        results = await self._tools.run(calls, offered)
+        self.transcript += [message | {"tool_calls": calls}, *results]
 
-    async def _finish(self, request: ChatRequest) -> dict[str, Any]:
-        response = await self._chain.after(self._response(request.model))
-        message = response["choices"][0]["message"]
-        self.final_content = message["content"] or ""
-        return response
-
-    def _response(self, model: str) -> dict[str, Any]:
-        message = self._round.message()
-        finish = self._round.finish_reason or ("tool_calls" if "tool_calls" in message else "stop")
-        return {
-            "id": self._answer_id,
-            "object": "chat.completion",
-            "created": int(time.time()),
-            "model": model,
-            "choices": [{"index": 0, "message": message, "finish_reason": finish}],
-            "usage": self.usage,
-        }
+    def _finished(self, exchange: Exchange) -> dict[str, Any]:
+        assert exchange.response is not None  # its batches have been read to the end
+        content = _message_of(exchange).get("content")
+        self.final_content = content if isinstance(content, str) else ""
+        return exchange.response | {"usage": self.usage}
 
 
-class _Marked:
-    """Chunks with the answer's id in them. No generator: nothing is left to close when a reader stops early."""
-
-    def __init__(self, chunks: AsyncIterator[Any], answer_id: str) -> None:
-        self._chunks = chunks
-        self._answer_id = answer_id
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> dict[str, Any]:
-        chunk = await anext(self._chunks)
-        if not isinstance(chunk, dict):
-            raise ChatError("provider_invalid", f"The provider streamed {type(chunk).__name__} instead of a chunk.")
-        return chunk | {"id": self._answer_id}
+def _message_of(exchange: Exchange) -> dict[str, Any]:
+    assert exchange.response is not None  # as above
+    message: dict[str, Any] = exchange.response["choices"][0]["message"]
+    return {"role": "assistant", "content": "", **message}
 
 
 def _for_provider(message: dict[str, Any]) -> dict[str, Any]:

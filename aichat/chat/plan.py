@@ -15,6 +15,7 @@ __all__ = [
     "Middleware",
     "Plan",
     "Plugins",
+    "Pricing",
     "ProgressFn",
     "Provider",
     "Purpose",
@@ -26,6 +27,8 @@ __all__ = [
 #: Takes an event's name and data; returns at once.
 Emit = Callable[[str, dict[str, Any]], None]
 ProgressFn = Callable[[float | None, str, Any], None]
+#: The prices of a model by its full name: USD for a million tokens, `prompt` and `completion`; None when not known.
+Pricing = Callable[[str], Mapping[str, Any] | None]
 #: What a provider is called for: a conversation, an OpenAI client, a plugin's `context.chat`, a conversation's title.
 Purpose = Literal["chat", "v1", "plugin", "title"]
 
@@ -42,17 +45,19 @@ class PluginStream(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool | None: ...
 
-    def __aiter__(self) -> AsyncIterator[Any]: ...
+    def batches(self) -> AsyncIterator[list[Any]]:
+        """All items that have arrived since the last batch; never none."""
 
 
 class Plugins(Protocol):
-    """Calling plugins, as one user. Both raise `ChatError` and nothing else."""
+    """Calling plugins, as one user. All raise `ChatError` and nothing else."""
 
     async def call(
         self,
         plugin_id: str,
         method: str,
         args: Sequence[Any],
+        kwargs: Mapping[str, Any] | None = None,
         *,
         timeout: float,
         on_progress: ProgressFn | None = None,
@@ -105,12 +110,16 @@ class Tool:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Who takes part in one answer. `refuse` says why a provider that is not in `providers` is not."""
+    """Who takes part in one answer.
+
+    `refuse` says why a provider that is not in `providers` is not, `pricing` what a model's tokens cost.
+    """
 
     providers: Mapping[str, Provider]
     middlewares: Sequence[Middleware] = ()
     tools: Mapping[str, Tool] = field(default_factory=dict)
     refuse: Callable[[str], ChatError] | None = None
+    pricing: Pricing | None = None
 
     def provider_of(self, model: str) -> tuple[Provider, str]:
         """The provider of `<plugin>/<model>`, and the model's name there.

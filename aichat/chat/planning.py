@@ -6,11 +6,11 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from aichat.chat.errors import ChatError
-from aichat.chat.plan import Middleware, Plan, Plugins, Provider, Tool, model_not_found, split_model
+from aichat.chat.plan import Middleware, Plan, Plugins, Pricing, Provider, Tool, model_not_found, split_model
 from plugins_app.sdk import PluginType
 from plugins_app.selectors.registry import Registry, ServingPlugin
 
@@ -19,6 +19,7 @@ __all__ = ["Catalog", "make_plan", "tool_name"]
 _log = logging.getLogger(__name__)
 _ASK_TIMEOUT_S = 10.0
 _MODELS_MAX_AGE_S = 60.0  # a provider's list may change without a new generation: models get pulled, keys upgraded
+_ACTIONS_MAX_AGE_S = 30.0  # and so may a tool's: a bridge has those of the server behind it
 _PROVIDER_TIMEOUT_S, _TOOL_TIMEOUT_S, _MIDDLEWARE_TIMEOUT_S = 300.0, 60.0, 10.0
 _UNFIT = re.compile(r"[^a-zA-Z0-9_-]")
 
@@ -30,7 +31,7 @@ class Catalog:
 
     def __init__(self) -> None:
         self._models: dict[_Key, tuple[float, list[dict[str, Any]]]] = {}
-        self._actions: dict[_Key, list[dict[str, Any]]] = {}
+        self._actions: dict[_Key, tuple[float, list[dict[str, Any]]]] = {}
 
     async def models(self, providers: Sequence[ServingPlugin], calls: Plugins) -> list[dict[str, Any]]:
         """All models of these providers, as `GET /api/models` shows them."""
@@ -75,16 +76,30 @@ class Catalog:
 
     async def _actions_of(self, plugin: ServingPlugin, calls: Plugins) -> list[dict[str, Any]]:
         key = _key(plugin, self._actions)
-        if key not in self._actions:
-            actions = await _ask(plugin, "get_actions", "name", calls)
-            if actions is None:
-                return []
-            _forget(self._actions, plugin.id)
-            self._actions[key] = actions
-        return self._actions[key]
+        kept = self._actions.get(key)
+        if kept is not None and time.monotonic() - kept[0] < _ACTIONS_MAX_AGE_S:
+            return kept[1]
+        actions = await _ask(plugin, "get_actions", "name", calls)
+        if actions is None:
+            return kept[1] if kept else []
+        _forget(self._actions, plugin.id)
+        self._actions[key] = (time.monotonic(), actions)
+        return actions
+
+    def pricing(self, model: str) -> Mapping[str, Any] | None:
+        """The prices of a model, as its provider last listed them."""
+        plugin_id, _, name = model.partition("/")
+        listed = next((models for (owner, _), (_, models) in self._models.items() if owner == plugin_id), [])
+        found = next((one.get("pricing") for one in listed if one["id"] == name), None)
+        return found if isinstance(found, Mapping) else None
 
 
-def make_plan(registry: Registry, tools: dict[str, Tool], without: frozenset[str] = frozenset()) -> Plan:
+def make_plan(
+    registry: Registry,
+    tools: dict[str, Tool],
+    without: frozenset[str] = frozenset(),
+    pricing: Pricing | None = None,
+) -> Plan:
     """Everyone who takes part now; `without` are middlewares left out because the call comes from them."""
     providers = {
         plugin.id: Provider(plugin.id, plugin.generation, plugin.limit("call_timeout_s", _PROVIDER_TIMEOUT_S))
@@ -93,7 +108,7 @@ def make_plan(registry: Registry, tools: dict[str, Tool], without: frozenset[str
     middlewares = [
         _middleware(plugin) for plugin in registry.expected_of_type(PluginType.MIDDLEWARE) if plugin.id not in without
     ]
-    return Plan(providers, middlewares, tools, lambda plugin_id: _refuse(registry, f"{plugin_id}/"))
+    return Plan(providers, middlewares, tools, lambda plugin_id: _refuse(registry, f"{plugin_id}/"), pricing)
 
 
 def tool_name(plugin_id: str, action: str) -> str:
@@ -128,8 +143,16 @@ def _model(provider: ServingPlugin, model: dict[str, Any]) -> dict[str, Any]:
         "description": model.get("description") or "",
         "context_window": model.get("context_window"),
         "max_tokens": model.get("max_tokens"),
+        "created": int(model["created"]) if isinstance(model.get("created"), int | float) else 0,
+        "kind": "embedding" if model.get("kind") == "embedding" else "chat",
+        "capabilities": _words(model.get("capabilities")),
+        "pricing": model["pricing"] if isinstance(model.get("pricing"), Mapping) else None,
         "plugin_id": provider.id,
     }
+
+
+def _words(found: Any) -> list[str]:
+    return [word for word in found if isinstance(word, str)] if isinstance(found, list | tuple) else []
 
 
 def _tool(plugin: ServingPlugin, action: dict[str, Any]) -> Tool:
@@ -139,8 +162,14 @@ def _tool(plugin: ServingPlugin, action: dict[str, Any]) -> Tool:
         action["name"],
         action.get("description") or "",
         action.get("parameters") or {},
-        plugin.limit("call_timeout_s", _TOOL_TIMEOUT_S),
+        _seconds(action.get("timeout_s")) or plugin.limit("call_timeout_s", _TOOL_TIMEOUT_S),
+        str(action.get("title") or ""),
+        action.get("destructive") is True,
     )
+
+
+def _seconds(found: Any) -> float | None:
+    return float(found) if isinstance(found, int | float) and not isinstance(found, bool) and found > 0 else None
 
 
 async def _ask(plugin: ServingPlugin, method: str, named_by: str, calls: Plugins) -> list[dict[str, Any]] | None:

@@ -23,7 +23,7 @@ from aichat.chat.live import PING, LiveAnswer, encode_event
 from aichat.chat.middlewares import NoChunkHook
 from aichat.chat.models import Message
 from aichat.chat.pipeline import Pipeline
-from aichat.chat.plan import ChatRequest, Plugins, Tool
+from aichat.chat.plan import ChatRequest, Plan, Plugins, Tool
 from aichat.chat.planning import Catalog, make_plan
 from aichat.chat.relay import Relay
 from aichat.chat.threads import DatabaseThreads
@@ -41,6 +41,8 @@ MakeCalls = Callable[[Registry, dict[str, Any] | None], Plugins]
 #: How many ended answers are kept for readers who come back at once; later ones find the stored message.
 _KEPT_ENDED = 64
 _LOOK_AGAIN_S = 5.0
+#: How old what is known of the plugins may be where no query is made for each request.
+_REGISTRY_AGE_S = 0.25
 
 
 class ChatStudio:
@@ -51,17 +53,39 @@ class ChatStudio:
         self._calls = make_calls or call_plugins
         self.threads = DatabaseThreads()
         self.authenticator = Authenticator(self.threads)
-        self.registry = RegistryReader()
+        self.registry = RegistryReader(max_age=_REGISTRY_AGE_S)
         self._relay = Relay(settings.REDIS_URL)
         self._catalog = Catalog()
-        self._no_chunk_hook: NoChunkHook = set()
+        self.no_chunk_hook: NoChunkHook = set()
+        self._registry_lock = asyncio.Lock()
+        self._planned: tuple[Registry, Plan] | None = None
         self._runs: dict[str, AnswerRun] = {}
         self._ended: OrderedDict[str, LiveAnswer] = OrderedDict()
 
     async def models(self, user: ChatUser) -> list[dict[str, Any]]:
         """The models of all providers that serve now."""
-        registry = await self.threads.run(self.registry.read)
+        registry = await self._recent_registry()
         return await self._catalog.models(registry.of_type(PluginType.PROVIDER), self._calls(registry, user.to_dict()))
+
+    async def plan_for(self, model: str, user: dict[str, Any]) -> tuple[Plan, Plugins]:
+        """Who takes part when `model` is asked without tools of the studio's, and how they are called.
+
+        Raises:
+            ChatError: there is no such model, or its provider does not serve.
+        """
+        registry = await self._recent_registry()
+        calls = self._calls(registry, user)
+        await self._catalog.check_model(model, registry, calls)
+        if self._planned is None or self._planned[0] is not registry:
+            self._planned = registry, make_plan(registry, {}, pricing=self._catalog.pricing)
+        return self._planned[1], calls
+
+    async def _recent_registry(self) -> Registry:
+        """The registry, read anew at most a few times a second, by one for all who wait."""
+        if (kept := self.registry.kept) is not None:
+            return kept
+        async with self._registry_lock:
+            return await self.threads.run(self.registry.current)
 
     async def answer(self, user: ChatUser, body: ChatBody, conversation_id: UUID | None) -> LiveAnswer:
         """Store what was said and begin to answer it.
@@ -104,7 +128,11 @@ class ChatStudio:
         live = LiveAnswer(start.message_id, start.conversation_id)
         live.emit("message.start", _start_data(start, model, provider.generation))
         pipeline = Pipeline(
-            make_plan(registry, tools), calls, live.emit, answer_id=live.message_id, no_chunk_hook=self._no_chunk_hook
+            make_plan(registry, tools, pricing=self._catalog.pricing),
+            calls,
+            live.emit,
+            answer_id=live.message_id,
+            no_chunk_hook=self.no_chunk_hook,
         )
         params = start.params | ({"tools": [tool.to_openai() for tool in tools.values()]} if tools else {})
         request = ChatRequest(model, start.messages, params, user.to_dict(), start.conversation_id)
@@ -140,8 +168,11 @@ class ChatStudio:
 
     async def complete(self, question: Question) -> dict[str, Any]:
         """Answer a plugin's own question to a model; nothing of it is stored."""
-        registry = await self.threads.run(self.registry.current)
-        return await complete(question, registry, self._calls(registry, question.user))
+        registry = await self._recent_registry()
+        calls = self._calls(registry, question.user)
+        return await complete(
+            question, registry, calls, pricing=self._catalog.pricing, no_chunk_hook=self.no_chunk_hook
+        )
 
     async def cancel(self, user: ChatUser, conversation_id: UUID) -> str:
         """End the answer under way, whichever process writes it; return its message id."""

@@ -17,6 +17,10 @@ CHAT_ROUTES = {
     "/api/conversations/{id}/messages": "post",
     "/api/conversations/{id}/stream": "get",
     "/api/conversations/{id}/cancel": "post",
+    "/v1/models": "get",
+    "/v1/models/{id}": "get",
+    "/v1/chat/completions": "post",
+    "/v1/embeddings": "post",
 }
 
 
@@ -44,7 +48,7 @@ def test_the_raw_routes_are_in_it(document: Any, path: str, method: str) -> None
     operation = document["paths"][path][method]
     assert operation["summary"] and "401" in operation["responses"]
     streams = [answer for answer in operation["responses"].values() if "text/event-stream" in answer.get("content", {})]
-    assert bool(streams) == path.endswith(("chat", "messages", "stream"))
+    assert bool(streams) == path.endswith(("chat", "messages", "stream", "completions"))
 
 
 def test_a_real_answers_events_are_as_documented(studio: Studio, document: Any) -> None:

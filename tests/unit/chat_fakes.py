@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, Self
 
 from aichat.chat.errors import ChatError
 from aichat.chat.plan import ProgressFn
+from plugins_app.sdk.answers import whole_answer
 
 __all__ = ["FakePlugins", "Recorder", "call_chunk", "end_chunk", "text_chunk"]
 
@@ -57,7 +58,11 @@ class FakePlugins:
         self.streams: list[FakeStream] = []
 
     def function(self, plugin_id: str, method: str) -> Callable[..., Any]:
-        function = self.methods.get(f"{plugin_id.replace('-', '_')}__{method}")
+        prefix = plugin_id.replace("-", "_")
+        function = self.methods.get(f"{prefix}__{method}")
+        streamed = self.methods.get(f"{prefix}__stream_completion")
+        if function is None and method == "chat_completion" and streamed is not None:
+            return lambda *args, **kwargs: _whole(streamed(*args, **kwargs))
         if function is None:
             raise ChatError("method_not_found", f"the plugin has no method {method}", plugin_id=plugin_id)
         return function
@@ -67,6 +72,7 @@ class FakePlugins:
         plugin_id: str,
         method: str,
         args: Sequence[Any],
+        kwargs: Mapping[str, Any] | None = None,
         *,
         timeout: float,
         on_progress: ProgressFn | None = None,
@@ -76,7 +82,7 @@ class FakePlugins:
         extra = {"progress": on_progress} if "progress" in inspect.signature(function).parameters else {}
         try:
             async with asyncio.timeout(timeout):
-                outcome = function(*args, **extra)
+                outcome = function(*args, **(kwargs or {}), **extra)
                 return await outcome if inspect.isawaitable(outcome) else outcome
         except TimeoutError:
             raise ChatError("deadline_exceeded", f"{method} took too long", plugin_id=plugin_id) from None
@@ -107,11 +113,21 @@ class FakeStream:
     async def __aexit__(self, *exception: object) -> None:
         self.closed = True
 
+    def batches(self) -> AsyncIterator[list[Any]]:
+        return self
+
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> Any:
-        return await anext(self._items)
+    async def __anext__(self) -> list[Any]:
+        """A list among a provider's items is a batch."""
+        item = await anext(self._items)
+        return item if isinstance(item, list) else [item]
+
+
+async def _whole(source: Any) -> dict[str, Any]:
+    """What the SDK makes of a provider that only streams."""
+    return await whole_answer(_items(source))
 
 
 async def _items(source: Any) -> AsyncIterator[Any]:

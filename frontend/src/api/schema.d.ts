@@ -1015,6 +1015,74 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/v1/chat/completions": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** Ask a model */
+        readonly post: operations["v1_chat_completions_create"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/v1/embeddings": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** Vectors of texts */
+        readonly post: operations["v1_embeddings_create"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/v1/models": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Models */
+        readonly get: operations["v1_models_list"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/v1/models/{id}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** One model */
+        readonly get: operations["v1_models_retrieve"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -1120,6 +1188,84 @@ export interface components {
             /** @default null */
             readonly seed: number | null;
         };
+        /**
+         * ChatCompletion
+         * @description The whole answer; what else the provider says is passed on.
+         */
+        readonly ChatCompletion: {
+            readonly id: string;
+            /** @enum {unknown} */
+            readonly object: "chat.completion";
+            readonly created: number;
+            readonly model: string;
+            readonly choices: readonly components["schemas"]["V1Choice"][];
+            /** @default null */
+            readonly usage: Record<string, never> | null;
+        };
+        /**
+         * ChatCompletionChunk
+         * @description One event of a stream. After the last comes `data: [DONE]`.
+         */
+        readonly ChatCompletionChunk: {
+            readonly id: string;
+            /** @enum {unknown} */
+            readonly object: "chat.completion.chunk";
+            readonly created: number;
+            readonly model: string;
+            readonly choices: readonly components["schemas"]["V1ChunkChoice"][];
+            /** @default null */
+            readonly usage: Record<string, never> | null;
+        };
+        /**
+         * ChatCompletionRequest
+         * @description OpenAI's request. Other fields are passed on to the provider as they are.
+         */
+        readonly ChatCompletionRequest: {
+            readonly model: string;
+            readonly messages: readonly components["schemas"]["RequestMessage"][];
+            /** @default null */
+            readonly stream: boolean | null;
+            /** @default null */
+            readonly stream_options: components["schemas"]["StreamOptions"] | null;
+            /** @default null */
+            readonly n: number | null;
+            /** @default null */
+            readonly temperature: number | null;
+            /** @default null */
+            readonly top_p: number | null;
+            /** @default null */
+            readonly max_tokens: number | null;
+            /** @default null */
+            readonly max_completion_tokens: number | null;
+            /** @default null */
+            readonly stop: string | readonly string[] | null;
+            /** @default null */
+            readonly seed: number | null;
+            /** @default null */
+            readonly presence_penalty: number | null;
+            /** @default null */
+            readonly frequency_penalty: number | null;
+            /** @default null */
+            readonly logit_bias: {
+                readonly [key: string]: number;
+            } | null;
+            /** @default null */
+            readonly user: string | null;
+            /** @default null */
+            readonly tools: readonly Record<string, never>[] | null;
+            /** @default null */
+            readonly tool_choice: string | Record<string, never> | null;
+            /** @default null */
+            readonly parallel_tool_calls: boolean | null;
+            /** @default null */
+            readonly response_format: Record<string, never> | null;
+            /** @default null */
+            readonly reasoning_effort: string | null;
+            /** @default null */
+            readonly functions: readonly Record<string, never>[] | null;
+            /** @default null */
+            readonly function_call: string | Record<string, never> | null;
+        };
         readonly ChatEvent: {
             readonly id: string;
             /** @enum {string} */
@@ -1199,6 +1345,11 @@ export interface components {
             readonly description: string;
             readonly context_window: number | null;
             readonly max_tokens: number | null;
+            readonly created: number;
+            /** @enum {unknown} */
+            readonly kind: "chat" | "embedding";
+            readonly capabilities: readonly string[];
+            readonly pricing: Record<string, never> | null;
             readonly plugin_id: string;
         };
         /**
@@ -1411,6 +1562,20 @@ export interface components {
          * @enum {string}
          */
         readonly EffectActionEnum: "load" | "swap" | "unload" | "keep";
+        /**
+         * EmbeddingRequest
+         * @description OpenAI's request for vectors of texts.
+         */
+        readonly EmbeddingRequest: {
+            readonly model: string;
+            readonly input: string | readonly string[];
+            /** @default null */
+            readonly encoding_format: ("base64" | "float") | null;
+            /** @default null */
+            readonly dimensions: number | null;
+            /** @default null */
+            readonly user: string | null;
+        };
         /** @description The Python packages of its own, on this node. */
         readonly Environment: {
             readonly status: components["schemas"]["EnvironmentStatusEnum"];
@@ -2170,6 +2335,22 @@ export interface components {
             /** Format: date-time */
             readonly forgotten_at: string;
         };
+        /**
+         * RequestMessage
+         * @description One message. `content` may be text or parts (text, image_url, ...).
+         */
+        readonly RequestMessage: {
+            /** @enum {unknown} */
+            readonly role: "assistant" | "developer" | "function" | "system" | "tool" | "user";
+            /** @default null */
+            readonly content: string | readonly Record<string, never>[] | null;
+            /** @default null */
+            readonly name: string | null;
+            /** @default null */
+            readonly tool_calls: readonly Record<string, never>[] | null;
+            /** @default null */
+            readonly tool_call_id: string | null;
+        };
         /** @description Refuses fields it does not know: a misspelt option must not be ignored. */
         readonly RestoreRequest: {
             readonly number: number;
@@ -2220,6 +2401,14 @@ export interface components {
          * @enum {string}
          */
         readonly SourceEnum: "folder" | "package";
+        /**
+         * StreamOptions
+         * @description What a stream shall hold besides the answer.
+         */
+        readonly StreamOptions: {
+            /** @default null */
+            readonly include_usage: boolean | null;
+        };
         /** @description A plugin. `config` and `config_schema` are for operators only; secrets are masked. */
         readonly Swapped: {
             readonly id: string;
@@ -2360,6 +2549,84 @@ export interface components {
             readonly calls: number;
             readonly errors: number;
             readonly rss_bytes: number;
+        };
+        /**
+         * V1Choice
+         * @description The answer: `message` has `role`, `content` and, where the model calls functions, `tool_calls`.
+         */
+        readonly V1Choice: {
+            readonly index: number;
+            readonly message: Record<string, never>;
+            readonly finish_reason: string;
+        };
+        /**
+         * V1ChunkChoice
+         * @description A piece of the answer.
+         */
+        readonly V1ChunkChoice: {
+            readonly index: number;
+            readonly delta: Record<string, never>;
+            readonly finish_reason: string | null;
+        };
+        /**
+         * V1Embedding
+         * @description The vector of one text: numbers, or single floats packed in Base64.
+         */
+        readonly V1Embedding: {
+            /** @enum {unknown} */
+            readonly object: "embedding";
+            readonly index: number;
+            readonly embedding: readonly number[] | string;
+        };
+        /**
+         * V1Embeddings
+         * @description The vectors, in the order of the texts.
+         */
+        readonly V1Embeddings: {
+            /** @enum {unknown} */
+            readonly object: "list";
+            readonly data: readonly components["schemas"]["V1Embedding"][];
+            readonly model: string;
+            readonly usage: {
+                readonly [key: string]: number;
+            };
+        };
+        /**
+         * V1Error
+         * @description An error in OpenAI's shape.
+         */
+        readonly V1Error: {
+            readonly error: components["schemas"]["V1ErrorBody"];
+        };
+        /**
+         * V1ErrorBody
+         * @description What went wrong; `code` is stable.
+         */
+        readonly V1ErrorBody: {
+            readonly message: string;
+            readonly type: string;
+            readonly param: string | null;
+            readonly code: string;
+        };
+        /**
+         * V1Model
+         * @description A model; `id` is `<plugin>/<model>`.
+         */
+        readonly V1Model: {
+            readonly id: string;
+            /** @enum {unknown} */
+            readonly object: "model";
+            readonly created: number;
+            readonly owned_by: string;
+        };
+        /**
+         * V1Models
+         * @description Every loaded provider's models.
+         */
+        readonly V1Models: {
+            /** @enum {unknown} */
+            readonly object: "list";
+            readonly data: readonly components["schemas"]["V1Model"][];
         };
         readonly Version: {
             readonly digest: string;
@@ -5578,6 +5845,418 @@ export interface operations {
                 };
                 content: {
                     readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly v1_chat_completions_create: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["ChatCompletionRequest"];
+            };
+        };
+        readonly responses: {
+            /** @description the answer */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ChatCompletion"];
+                    readonly "text/event-stream": components["schemas"]["ChatCompletionChunk"];
+                };
+            };
+            /** @description a field cannot be; `param` names it */
+            readonly 400: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["V1Error"];
+                };
+            };
+            /** @description the API key is missing or wrong */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["V1Error"];
+                };
+            };
+            /** @description a plugin refuses */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["V1Error"];
+                };
+            };
+            /** @description there is no such model */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["V1Error"];
+                };
+            };
+            /** @description the body is too large */
+            readonly 413: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["V1Error"];
+                };
+            };
+            /** @description a plugin refuses for now, see `Retry-After` */
+            readonly 429: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["V1Error"];
+                };
+            };
+            /** @description the provider or a middleware failed */
+            readonly 502: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["V1Error"];
+                };
+            };
+            /** @description not now, see `Retry-After` */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["V1Error"];
+                };
+            };
+            /** @description the provider's time was up */
+            readonly 504: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["V1Error"];
+                };
+            };
+        };
+    };
+    readonly v1_embeddings_create: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["EmbeddingRequest"];
+            };
+        };
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["V1Embeddings"];
+                };
+            };
+            /** @description a field cannot be; `param` names it */
+            readonly 400: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["V1Error"];
+                };
+            };
+            /** @description the API key is missing or wrong */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["V1Error"];
+                };
+            };
+            /** @description a plugin refuses */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["V1Error"];
+                };
+            };
+            /** @description there is no such model */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["V1Error"];
+                };
+            };
+            /** @description the body is too large */
+            readonly 413: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["V1Error"];
+                };
+            };
+            /** @description a plugin refuses for now, see `Retry-After` */
+            readonly 429: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["V1Error"];
+                };
+            };
+            /** @description the provider or a middleware failed */
+            readonly 502: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["V1Error"];
+                };
+            };
+            /** @description not now, see `Retry-After` */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["V1Error"];
+                };
+            };
+            /** @description the provider's time was up */
+            readonly 504: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["V1Error"];
+                };
+            };
+        };
+    };
+    readonly v1_models_list: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["V1Models"];
+                };
+            };
+            /** @description a field cannot be; `param` names it */
+            readonly 400: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["V1Error"];
+                };
+            };
+            /** @description the API key is missing or wrong */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["V1Error"];
+                };
+            };
+            /** @description a plugin refuses */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["V1Error"];
+                };
+            };
+            /** @description there is no such model */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["V1Error"];
+                };
+            };
+            /** @description the body is too large */
+            readonly 413: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["V1Error"];
+                };
+            };
+            /** @description a plugin refuses for now, see `Retry-After` */
+            readonly 429: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["V1Error"];
+                };
+            };
+            /** @description the provider or a middleware failed */
+            readonly 502: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["V1Error"];
+                };
+            };
+            /** @description not now, see `Retry-After` */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["V1Error"];
+                };
+            };
+            /** @description the provider's time was up */
+            readonly 504: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["V1Error"];
+                };
+            };
+        };
+    };
+    readonly v1_models_retrieve: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["V1Model"];
+                };
+            };
+            /** @description a field cannot be; `param` names it */
+            readonly 400: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["V1Error"];
+                };
+            };
+            /** @description the API key is missing or wrong */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["V1Error"];
+                };
+            };
+            /** @description a plugin refuses */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["V1Error"];
+                };
+            };
+            /** @description there is no such model */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["V1Error"];
+                };
+            };
+            /** @description the body is too large */
+            readonly 413: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["V1Error"];
+                };
+            };
+            /** @description a plugin refuses for now, see `Retry-After` */
+            readonly 429: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["V1Error"];
+                };
+            };
+            /** @description the provider or a middleware failed */
+            readonly 502: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["V1Error"];
+                };
+            };
+            /** @description not now, see `Retry-After` */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["V1Error"];
+                };
+            };
+            /** @description the provider's time was up */
+            readonly 504: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["V1Error"];
                 };
             };
         };

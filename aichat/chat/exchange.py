@@ -1,0 +1,177 @@
+"""One call of a provider with the middlewares around it: what chats, /v1, plugins' questions and titles are made of."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+from aichat.chat.costs import cost_of
+from aichat.chat.errors import ChatError
+from aichat.chat.middlewares import MiddlewareChain, NoChunkHook
+from aichat.chat.parts import Collected, as_chunk, completion
+from aichat.chat.plan import ChatRequest, Plan, Plugins, Provider
+
+__all__ = ["Exchange"]
+
+
+class Exchange:
+    """Ask once, by `whole` or by `batches`.
+
+    `request` is what the provider was asked, `response` what the middlewares made of its answer; what had come until
+    a failure is in `so_far`.
+    """
+
+    def __init__(self, plan: Plan, plugins: Plugins, request: ChatRequest, no_chunk_hook: NoChunkHook) -> None:
+        self._plan = plan
+        self._plugins = plugins
+        self._chain = MiddlewareChain(plan.middlewares, plugins, no_chunk_hook)
+        self._began = time.perf_counter()
+        self.request = request
+        self.response: dict[str, Any] | None = None
+        self.so_far = Collected()
+        self.cost: float | None = None
+        self.generation: int | None = None
+        self.first_token_ms: float | None = None
+        self.duration_ms = 0.0
+
+    @property
+    def usage(self) -> dict[str, Any] | None:
+        """What the provider has counted."""
+        return self.so_far.usage
+
+    async def whole(self) -> dict[str, Any]:
+        """The answer in one piece, in OpenAI's shape.
+
+        Raises:
+            ChatError: the provider, or a middleware that must not fail or refuses.
+        """
+        known = await self._before()
+        response = known if known is not None else await self._ask_whole()
+        if self._chain.looks_at_chunks:
+            response = await self._seen_as_chunk(response)
+        self.so_far.usage = _usage_of(response)
+        return await self._after(response)
+
+    async def vectors(self, count: int) -> dict[str, Any]:
+        """The vectors of the request's `count` user messages, as the provider's `embed` returns them.
+
+        Raises:
+            ChatError: as above, or the provider makes no vectors.
+        """
+        if await self._before() is not None:
+            raise ChatError("refused", "A middleware answers itself, which is no vector.", status=400, refusal=True)
+        texts = [message.get("content") for message in self.request.messages if message.get("role") == "user"]
+        if len(texts) != count:
+            raise ChatError("middleware_invalid", "A middleware changed how many texts there are.")
+        provider, model = self._plan.provider_of(self.request.model)
+        found = await self._plugins.call(
+            provider.plugin_id, "embed", [texts, model], self.request.params, timeout=provider.timeout
+        )
+        vectors = found.get("data") if isinstance(found, dict) else None
+        if not isinstance(vectors, list) or len(vectors) != count:
+            detail = f"The provider answered {count} texts with something else than {count} vectors."
+            raise ChatError("provider_invalid", detail, plugin_id=provider.plugin_id)
+        self.so_far.usage = _usage_of(found)
+        answered = completion(self.request.request_id, self.request.model, {"role": "assistant", "content": ""}, None)
+        await self._after(answered | {"usage": self.usage})
+        return dict(found)
+
+    async def batches(self) -> AsyncGenerator[list[dict[str, Any]], None]:
+        """The answer in chunks, as many at a time as have come; `response` is there after the last."""
+        known = await self._before()
+        source = self._ask() if known is None else _one(as_chunk(known))
+        async with aclosing(source):
+            async for batch in source:
+                seen = await self._chain.chunks(batch)
+                for chunk in seen:
+                    self._take(chunk)
+                if seen:
+                    yield seen
+        whole = completion(self.request.request_id, self.request.model, self.so_far.message(), self._finish_reason())
+        await self._after(whole | {"usage": self.usage})
+
+    async def _before(self) -> dict[str, Any] | None:
+        self.request, known = await self._chain.before(self.request)
+        if known is None:
+            return None
+        return _named(completion(self.request.request_id, "", {}, None) | known, self.request)
+
+    async def _ask_whole(self) -> dict[str, Any]:
+        provider, model = self._plan.provider_of(self.request.model)
+        arguments = [self.request.messages, model]
+        answer = await self._plugins.call(
+            provider.plugin_id, "chat_completion", arguments, self.request.params, timeout=provider.timeout
+        )
+        return _named(_completion(answer, provider), self.request)
+
+    async def _ask(self) -> AsyncGenerator[list[dict[str, Any]], None]:
+        provider, model = self._plan.provider_of(self.request.model)
+        arguments = [self.request.messages, model]
+        stream = self._plugins.stream(
+            provider.plugin_id, "stream_completion", arguments, self.request.params, timeout=provider.timeout
+        )
+        async with stream:
+            async for batch in stream.batches():
+                self.generation = stream.generation
+                for chunk in batch:
+                    _check(chunk, provider)
+                    chunk["id"] = self.request.request_id
+                yield batch
+
+    def _take(self, chunk: dict[str, Any]) -> None:
+        self.so_far.add(chunk)
+        if self.first_token_ms is None and (self.so_far.content or self.so_far.reasoning or self.so_far.calls):
+            self.first_token_ms = self._elapsed_ms()
+
+    def _finish_reason(self) -> str | None:
+        return self.so_far.finish_reason
+
+    async def _seen_as_chunk(self, response: dict[str, Any]) -> dict[str, Any]:
+        """The response after middlewares that change an answer chunk by chunk: it is one large chunk to them."""
+        collected = Collected()
+        for chunk in await self._chain.chunks([as_chunk(response)]):
+            collected.add(chunk)
+        message = response["choices"][0]["message"] | collected.message()
+        choice = response["choices"][0] | {"message": message}
+        return response | {"choices": [choice, *response["choices"][1:]]}
+
+    async def _after(self, response: dict[str, Any]) -> dict[str, Any]:
+        pricing = self._plan.pricing(self.request.model) if self._plan.pricing and self.usage else None
+        self.cost = cost_of(self.usage, pricing)
+        self.duration_ms = self._elapsed_ms()
+        facts = {"request": self.request.facts(), "cost": self.cost, "duration_ms": self.duration_ms}
+        self.response = await self._chain.after(response, facts)
+        return self.response
+
+    def _elapsed_ms(self) -> float:
+        return round((time.perf_counter() - self._began) * 1000, 3)
+
+
+async def _one(chunk: dict[str, Any]) -> AsyncGenerator[list[dict[str, Any]], None]:
+    yield [chunk]
+
+
+def _named(response: dict[str, Any], request: ChatRequest) -> dict[str, Any]:
+    return response | {"id": request.request_id, "object": "chat.completion", "model": request.model}
+
+
+def _usage_of(response: dict[str, Any]) -> dict[str, Any] | None:
+    usage = response.get("usage")
+    return usage if isinstance(usage, dict) else None
+
+
+def _check(chunk: Any, provider: Provider) -> None:
+    if not isinstance(chunk, dict):
+        detail = f"The provider streamed {type(chunk).__name__} instead of a chunk."
+        raise ChatError("provider_invalid", detail, plugin_id=provider.plugin_id)
+
+
+def _completion(answer: Any, provider: Provider) -> dict[str, Any]:
+    choices = answer.get("choices") if isinstance(answer, dict) else None
+    first = choices[0] if isinstance(choices, list) and choices else None
+    if not isinstance(first, dict) or not isinstance(first.get("message"), dict):
+        detail = "The provider answered with something that is not a chat completion."
+        raise ChatError("provider_invalid", detail, plugin_id=provider.plugin_id)
+    return {"created": int(time.time()), **answer}
