@@ -354,6 +354,10 @@ async def test_models_are_listed_with_their_plugin(chat: ChatStudio, provider: N
             "description": "",
             "context_window": None,
             "max_tokens": None,
+            "created": 0,
+            "kind": "chat",
+            "capabilities": [],
+            "pricing": None,
             "plugin_id": "echo",
         }
     ]

@@ -187,6 +187,8 @@ def test_the_sdk_exports_what_its_documentation_lists() -> None:
         "ToolPlugin",
         "UpstreamError",
         "method",
+        "retried",
+        "retried_stream",
     ]
     assert all(hasattr(plugins_app.sdk, name) for name in plugins_app.sdk.__all__)
 
