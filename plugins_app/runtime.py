@@ -15,12 +15,15 @@ from redis.backoff import NoBackoff
 from plugins_app.client import AsyncClient, BlockingClient
 
 __all__ = [
+    "ConversationReader",
     "ModelCaller",
     "async_client",
     "async_redis",
     "blocking_client",
     "close_async",
+    "conversation_reader",
     "model_caller",
+    "set_conversation_reader",
     "set_model_caller",
 ]
 
@@ -56,8 +59,19 @@ class ModelCaller(Protocol):
         """The same from a thread that has no event loop."""
 
 
+class ConversationReader(Protocol):
+    """Reads one user's conversations for plugins. The chat has them; the plugin system does not know the chat."""
+
+    def search(self, *, user_id: int, query: str, limit: int) -> list[dict[str, Any]]:
+        """The messages that have all the words, best first."""
+
+    def get(self, *, user_id: int, conversation_id: str) -> dict[str, Any]:
+        """A whole conversation, as export plugins get it. Raises StudioError."""
+
+
 _lock = threading.Lock()
 _model_caller: ModelCaller | None = None
+_conversation_reader: ConversationReader | None = None
 _blocking: BlockingClient | None = None
 _asyncio: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncClient] = WeakKeyDictionary()
 _redis: WeakKeyDictionary[asyncio.AbstractEventLoop, redis.asyncio.Redis] = WeakKeyDictionary()
@@ -106,6 +120,19 @@ async def close_async() -> None:
         await client.close()
     if connection is not None:
         await connection.aclose()
+
+
+def set_conversation_reader(reader: ConversationReader) -> None:
+    """Say who reads conversations for plugins; done once, when the apps are ready."""
+    global _conversation_reader
+    _conversation_reader = reader
+
+
+def conversation_reader() -> ConversationReader:
+    """Whoever reads conversations for plugins."""
+    if _conversation_reader is None:
+        raise RuntimeError("no app has called set_conversation_reader")
+    return _conversation_reader
 
 
 def set_model_caller(caller: ModelCaller) -> None:

@@ -18,6 +18,8 @@ class ChatConfig(AppConfig):
         """Tie what must know of each other: shared tasks and their broker, plugins and the models they ask."""
         import aichat.celery  # noqa: F401 - `shared_task`s find the broker of the app made last
         from aichat.chat.asking import ChatModelCaller
+        from aichat.chat.reading import UserConversations
         from plugins_app import runtime
 
         runtime.set_model_caller(ChatModelCaller())
+        runtime.set_conversation_reader(UserConversations())

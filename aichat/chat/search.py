@@ -12,7 +12,7 @@ from uuid import UUID
 
 from django.db import connection
 
-__all__ = ["Found", "excerpt", "search", "words_of"]
+__all__ = ["Found", "excerpt", "search", "search_messages", "words_of"]
 
 _HITS = 2000
 _INDEXED = 100_000
@@ -58,15 +58,25 @@ def words_of(query: str) -> list[str]:
 
 def search(*, user_id: int, query: str) -> list[Found]:
     """The user's conversations whose title or one message has all the words, the last as a beginning; best first."""
+    found: dict[UUID, Found] = {}
+    for conversation_id, message_id in search_messages(user_id=user_id, query=query, limit=_HITS):
+        one = found.setdefault(conversation_id, Found(conversation_id))
+        if message_id is not None and len(one.message_ids) < _MATCHES:
+            one.message_ids.append(message_id)
+    return list(found.values())
+
+
+def search_messages(*, user_id: int, query: str, limit: int) -> list[tuple[UUID, UUID | None]]:
+    """The same as single hits: conversation and message, no message for a title."""
     words = words_of(query)
     if not words:
         return []
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
-            cursor.execute(_SQLITE, [_sqlite_query(words), user_id, _HITS])
+            cursor.execute(_SQLITE, [_sqlite_query(words), user_id, limit])
         else:
-            cursor.execute(_POSTGRESQL, [_postgresql_query(words), user_id, user_id, _HITS])
-        return _grouped(cursor.fetchall())
+            cursor.execute(_POSTGRESQL, [_postgresql_query(words), user_id, user_id, limit])
+        return [(_uuid(one), None if other is None else _uuid(other)) for one, other, *_ in cursor.fetchall()]
 
 
 def _sqlite_query(words: Sequence[str]) -> str:
@@ -83,16 +93,6 @@ def _postgresql_query(words: Sequence[str]) -> str:
 def _cases(word: str) -> list[str]:
     """A database whose locale is C sees no relation between large and small letters other than A to Z."""
     return [word] if word.isascii() else sorted({word, word.lower(), word.upper(), word.capitalize()})
-
-
-def _grouped(hits: Iterable[Sequence[Any]]) -> list[Found]:
-    found: dict[UUID, Found] = {}
-    for conversation_id, message_id, *_ in hits:
-        key = _uuid(conversation_id)
-        one = found.setdefault(key, Found(key))
-        if message_id is not None and len(one.message_ids) < _MATCHES:
-            one.message_ids.append(_uuid(message_id))
-    return list(found.values())
 
 
 def _uuid(value: UUID | str) -> UUID:

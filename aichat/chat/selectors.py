@@ -25,6 +25,7 @@ __all__ = [
     "conversation_list",
     "current_branch",
     "deleted_list",
+    "found_messages",
     "history",
     "matches",
     "message_error",
@@ -69,6 +70,26 @@ def matches(*, found: Iterable[Found], query: str) -> dict[UUID, list[dict[str, 
 
 def _texts(ids: Sequence[UUID]) -> Iterable[tuple[UUID, str, str]]:
     return Message.objects.filter(pk__in=ids).order_by().values_list("pk", "role", "content")
+
+
+def found_messages(*, hits: Sequence[tuple[UUID, UUID | None]], query: str) -> list[dict[str, Any]]:
+    """Each hit with what a plugin is told of it."""
+    words = words_of(query)
+    conversations = Conversation.objects.in_bulk([one for one, _ in hits])
+    messages = Message.objects.in_bulk([key for _, key in hits if key is not None])
+    return [_hit(conversations[one], messages.get(key) if key else None, words) for one, key in hits]
+
+
+def _hit(conversation: Conversation, message: Message | None, words: Sequence[str]) -> dict[str, Any]:
+    pieces = excerpt(message.content if message else conversation.title, words)
+    return {
+        "conversation_id": str(conversation.pk),
+        "title": conversation.title,
+        "message_id": str(message.pk) if message else None,
+        "role": message.role if message else None,
+        "excerpt": "".join(piece["text"] for piece in pieces),
+        "created_at": (message or conversation).created_at.isoformat(),
+    }
 
 
 def deleted_list(*, user_id: int) -> QuerySet[Conversation]:

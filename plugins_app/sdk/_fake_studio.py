@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 from ._running import in_call, plain
@@ -18,6 +18,7 @@ Script: TypeAlias = Callable[..., Any] | Sequence[Any] | Mapping[str, Any] | str
 
 
 _LONGEST_WINDOW_S = 31 * 86_400
+_PERMISSIONS = {"conversations": "host:conversations:read"}
 
 
 class Progress(NamedTuple):
@@ -61,6 +62,7 @@ class FakeStudio:
         storage_quota: int,
         scripts: Mapping[str, Script],
         user: Mapping[str, Any] | None,
+        conversations: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         self.storage: dict[str, Any] = dict(storage or {})
         self.events: list[Event] = []
@@ -73,6 +75,7 @@ class FakeStudio:
         self.clock_ahead = 0.0
         self._counts: dict[tuple[str, float, int], float] = {}
         self.user = dict(user) if user is not None else None
+        self._conversations = {str(one["id"]): dict(one) for one in conversations}
         self._quota, self._scripts = storage_quota, scripts
         self._taken: dict[str, int] = {}
 
@@ -89,10 +92,15 @@ class FakeStudio:
         self.host_calls.append(HostCall(operation, asked))
         kind = operation.partition(".")[0]
         if kind != "plugins":
-            self._require(f"host:{kind}", operation)
+            self._require(_PERMISSIONS.get(kind, f"host:{kind}"), operation)
         elif asked["plugin_id"] not in self.dependencies:
             self._require(f"host:plugins:{asked['plugin_id']}", operation)
-        answers = {"storage": self._store, "events": self._publish, "counters": self._count}
+        answers = {
+            "storage": self._store,
+            "events": self._publish,
+            "counters": self._count,
+            "conversations": self._read,
+        }
         answer = answers[kind](operation, asked) if kind in answers else await self._scripted(operation, asked)
         return plain(answer, operation)
 
@@ -143,6 +151,19 @@ class FakeStudio:
         now = time.time() + self.clock_ahead
         return {(name, size): n for (name, size, number), n in self._counts.items() if number == int(now // size)}
 
+    def _read(self, operation: str, asked: dict[str, Any]) -> Any:
+        if self.user is None:
+            raise PermissionDenied(
+                f"{operation}: nobody's conversations, for no user calls; pass user= to PluginHarness"
+            )
+        if operation == "conversations.search":
+            words = asked["query"].casefold().split()
+            found = [hit for one in self._conversations.values() for hit in _hits(one, words)]
+            return found[: asked["limit"]]
+        if asked["conversation_id"] not in self._conversations:
+            raise PluginError(f"{operation}: There is no such conversation among yours.")
+        return self._conversations[asked["conversation_id"]]
+
     async def _scripted(self, operation: str, asked: dict[str, Any]) -> Any:
         script = self._scripts[operation]
         if callable(script):
@@ -162,6 +183,20 @@ class FakeStudio:
 def _size(item: tuple[str, Any]) -> int:
     key, value = item
     return len(key.encode()) + len(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode())
+
+
+def _hits(conversation: Mapping[str, Any], words: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """The title, then the messages that have all the words. The studio itself goes by whole words and by rank."""
+    title = str(conversation.get("title", ""))
+    hit = {"conversation_id": str(conversation["id"]), "title": title}
+    if words and all(word in title.casefold() for word in words):
+        created = conversation.get("created_at")
+        yield hit | {"message_id": None, "role": None, "excerpt": title, "created_at": created}
+    for message in conversation.get("messages", ()):
+        text = message.get("content")
+        if isinstance(text, str) and words and all(word in text.casefold() for word in words):
+            about = {name: message.get(name) for name in ("role", "created_at")}
+            yield hit | about | {"message_id": message.get("id"), "excerpt": text[:200]}
 
 
 def _completion(operation: str, answer: Any) -> Any:

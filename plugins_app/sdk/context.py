@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypedDict
 
 from .errors import PluginError
 
-__all__ = ["Context", "Count", "Counters", "HostTransport", "Storage"]
+__all__ = ["Context", "Conversations", "Count", "Counters", "HostTransport", "Storage"]
 
 
 class HostTransport(Protocol):
@@ -109,6 +109,29 @@ class Counters:
         return counted
 
 
+class Conversations:
+    """The calling user's own conversations, to read. It needs the permission ``host: conversations:read``."""
+
+    def __init__(self, transport: HostTransport) -> None:
+        self._transport = transport
+
+    async def search(self, query: str, limit: int = 10) -> list[dict[str, Any]]:
+        """Messages and titles with all the words (the last may be cut short), best first.
+
+        Each is ``{"conversation_id", "title", "message_id", "role", "excerpt", "created_at"}``; a title that was found
+        has no `message_id`.
+        """
+        return list(await self._transport.host_call("conversations.search", {"query": query, "limit": limit}))
+
+    async def get(self, conversation_id: str) -> dict[str, Any]:
+        """A whole conversation, as an export plugin's `export` gets it.
+
+        Raises:
+            PluginError: the user has no such conversation.
+        """
+        return dict(await self._transport.host_call("conversations.get", {"conversation_id": conversation_id}))
+
+
 class Context:
     """The studio, seen from inside a plugin. Safe to use from a sync method's thread for `progress` and `cancelled`."""
 
@@ -118,6 +141,7 @@ class Context:
         self.logger = logging.getLogger(f"plugin.{plugin_id}" if plugin_id else "plugin")
         self.storage = Storage(self._transport)
         self.counters = Counters(self._transport)
+        self.conversations = Conversations(self._transport)
 
     def progress(self, fraction: float | None, message: str = "") -> _Done:
         """Tell the caller how far this call is: `fraction` from 0 to 1, or None when unknown."""

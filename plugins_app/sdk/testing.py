@@ -63,6 +63,7 @@ class PluginHarness:
     `permissions` are the granted ones (``["host:storage", "host:plugins:calculator"]``); by default all that the
     manifest asks for. `calls` and `chat` script the answers to `context.call` and `context.chat`: a function (sync or
     async), one answer, or a list of answers to give in turn. A text stands for a model's whole answer.
+    `conversations` are the user's, as `context.conversations.get` returns them; there must be a `user` to read them.
     `old` is what a generation before would have left: with it `migrate_state` runs after `initialize`.
     """
 
@@ -77,6 +78,7 @@ class PluginHarness:
         storage: Mapping[str, Any] | None = None,
         storage_quota: int = 2**20,
         user: Mapping[str, Any] | None = None,
+        conversations: Sequence[Mapping[str, Any]] = (),
         old: Mapping[str, Any] | None = None,
     ) -> None:
         self._studio = FakeStudio(
@@ -84,6 +86,7 @@ class PluginHarness:
             storage_quota=storage_quota,
             scripts={"plugins.call": calls, "models.chat": chat},
             user=user,
+            conversations=conversations,
         )
         self._old = old
         self._source, self._given, self._permissions = plugin, dict(config or {}), permissions

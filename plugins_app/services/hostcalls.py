@@ -23,6 +23,7 @@ from .storage import storage_add, storage_delete, storage_get, storage_list, sto
 __all__ = ["HostCalls"]
 
 _EVENT_LIMIT = 64 * 1024
+_FOUND_LIMIT = 100
 _OPERATIONS = {
     "storage.get": "host:storage",
     "storage.set": "host:storage",
@@ -33,6 +34,8 @@ _OPERATIONS = {
     "plugins.call": "host:plugins:{plugin_id}",
     "models.chat": "host:models",
     "events.emit": "host:events",
+    "conversations.search": "host:conversations:read",
+    "conversations.get": "host:conversations:read",
 }
 
 
@@ -205,8 +208,23 @@ def _answer_here(request: HostRequest) -> Any:
     if request.operation == "events.emit":
         payload = request.payload
         return _emit(request.plugin_id, _text(payload, "event"), payload.get("data") or {})
+    if request.operation.startswith("conversations."):
+        return patiently(lambda: _read_conversations(request), seconds=_patience(request))
     # Twice is the same as once, and `storage_add` does again only what was not done.
     return patiently(lambda: _use_storage(request), seconds=_patience(request))
+
+
+def _read_conversations(request: HostRequest) -> Any:
+    """The calling user's own, whoever's plugin it is."""
+    if request.user is None:
+        raise StudioError("permission_denied", f"{request.operation}: nobody's conversations, for no user calls.")
+    payload, user_id, reader = _payload(request), int(request.user["id"]), runtime.conversation_reader()
+    if request.operation == "conversations.get":
+        return reader.get(user_id=user_id, conversation_id=_text(payload, "conversation_id"))
+    limit = payload.get("limit", 10)
+    if not isinstance(limit, int) or not 1 <= limit <= _FOUND_LIMIT:
+        raise StudioError("arguments_invalid", f"limit must be a whole number from 1 to {_FOUND_LIMIT}.")
+    return reader.search(user_id=user_id, query=_text(payload, "query"), limit=limit)
 
 
 def _patience(request: HostRequest) -> float:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.integration.chat_client import parse_events
 from tests.integration.sources import tool
 from tests.studio import Response, Studio
 
@@ -21,6 +22,8 @@ match action:
     case "list": return await self.context.storage.list(p.get("prefix", ""))
     case "call": return await self.context.call(p["plugin_id"], p["method"], **p.get("kwargs", {}))
     case "chat": return await self.context.chat(p["model"], [{"role": "user", "content": "echo hello"}])
+    case "search": return await self.context.conversations.search(p["query"], limit=p.get("limit", 10))
+    case "conversation": return await self.context.conversations.get(p["id"])
     case "emit": return await self.context.emit("something", {"n": 1})
 """
 MANIFEST = """
@@ -31,10 +34,10 @@ version = "1.0.0"
 type = "tool"
 entry = "plugin:Made"
 [permissions]
-host = ["storage", "plugins:calculator", "plugins:caller", "models", "events", "counters"]
+host = ["storage", "plugins:calculator", "plugins:caller", "models", "events", "counters", "conversations:read"]
 """
 ALL = ["host:storage", "host:plugins:calculator", "host:plugins:caller", "host:models", "host:events"]
-ALL += ["host:counters"]
+ALL += ["host:counters", "host:conversations:read"]
 
 
 @pytest.fixture
@@ -82,6 +85,22 @@ def test_a_plugin_calls_another_one(ask: Callable[..., Response]) -> None:
 def test_a_plugin_asks_a_model(ask: Callable[..., Response]) -> None:
     answer = ask("chat", model="example-provider/echo").json()["result"]
     assert "hello" in answer["choices"][0]["message"]["content"]
+
+
+def test_a_plugin_reads_its_callers_conversations_and_nobody_elses(
+    studio: Studio, ask: Callable[..., Response]
+) -> None:
+    question = {"model": "example-provider/echo", "message": "Remember the word Zwetschgenkuchen."}
+    started = parse_events(studio.http.post("/api/chat", question).text)[0].data
+    found = ask("search", query="zwetschgen").json()["result"]
+    assert {hit["conversation_id"] for hit in found} == {started["conversation_id"]}
+    hit = next(hit for hit in found if hit["role"] == "user")
+    assert (hit["message_id"], hit["excerpt"]) == (started["user_message_id"], question["message"])
+    data = ask("conversation", id=started["conversation_id"]).json()["result"]
+    assert [each["role"] for each in data["messages"]] == ["user", "assistant"]
+    for somebody_elses in ("00000000-0000-4000-8000-000000000000", "x"):
+        assert "no such conversation" in ask("conversation", id=somebody_elses).json()["detail"]
+    assert "limit" in ask("search", query="x", limit=0).json()["detail"]
 
 
 def test_a_circle_of_calls_is_refused(ask: Callable[..., Response]) -> None:

@@ -224,6 +224,34 @@ async def test_numbers_are_added_to_what_is_stored() -> None:
             await harness.call("execute", action="add", parameters={"amount": "1"})
 
 
+class Reader(ToolPlugin):
+    metadata = metadata(permissions={"host": ["conversations:read"]})
+
+    async def execute(self, action: str, parameters: dict[str, Any] | None = None) -> Any:
+        if action == "get":
+            return await self.context.conversations.get("c1")
+        return await self.context.conversations.search(action, limit=2)
+
+
+async def test_conversations_are_those_of_the_user_who_calls() -> None:
+    said = {"id": "m1", "role": "user", "content": "About green tea.", "created_at": "2026-01-01T00:00:00+00:00"}
+    conversations = [{"id": "c1", "title": "Tea", "messages": [said]}]
+    ann = {"id": 1, "username": "ann"}
+    async with PluginHarness(Reader, conversations=conversations, user=ann) as harness:
+        titled, found = await harness.call("execute", action="tea")
+        assert (titled["message_id"], titled["excerpt"]) == (None, "Tea")
+        assert (found["conversation_id"], found["message_id"], found["excerpt"]) == ("c1", "m1", "About green tea.")
+        assert await harness.call("execute", action="coffee") == []
+        assert (await harness.call("execute", action="get"))["messages"] == [said]
+    for circumstances in ({"user": ann, "permissions": []}, {"conversations": conversations}):
+        async with PluginHarness(Reader, **circumstances) as harness:
+            with pytest.raises(PermissionDenied):
+                await harness.call("execute", action="tea")
+    async with PluginHarness(Reader, user=ann) as harness:
+        with pytest.raises(PluginError, match="no such conversation"):
+            await harness.call("execute", action="get")
+
+
 async def test_counters_begin_anew_with_each_window_and_may_be_away() -> None:
     async with PluginHarness(Worker) as harness:
 
