@@ -72,7 +72,7 @@ class FakeStudio:
         self.dependencies: set[str] = set()
         self.cancelled = False
         self.counters_away = False
-        self.clock_ahead = 0.0
+        self.clock = time.time()  # it stands still but for `advance`, so that no window ends by chance
         self._counts: dict[tuple[str, float, int], float] = {}
         self.user = dict(user) if user is not None else None
         self._conversations = {str(one["id"]): dict(one) for one in conversations}
@@ -138,18 +138,18 @@ class FakeStudio:
     def _count(self, operation: str, asked: dict[str, Any]) -> dict[str, float]:
         if self.counters_away:
             raise NotReady(f"{operation}: Redis, which keeps the counters, does not answer.")
-        now, name, window = time.time() + self.clock_ahead, asked["name"], asked["window_s"]
+        name, window = asked["name"], asked["window_s"]
         if not name or not 1 <= window <= _LONGEST_WINDOW_S:
             raise PluginError(f"{operation}: a counter has a name, and a window of 1 to {_LONGEST_WINDOW_S} seconds")
-        key = (name, window, int(now // window))
+        key = (name, window, int(self.clock // window))
         if asked["amount"]:
             self._counts[key] = self._counts.get(key, 0) + asked["amount"]
-        return {"total": self._counts.get(key, 0), "resets_in": window - now % window}
+        return {"total": self._counts.get(key, 0), "resets_in": window - self.clock % window}
 
     def counters(self) -> dict[tuple[str, float], float]:
         """What is counted in the windows under way, by name and length."""
-        now = time.time() + self.clock_ahead
-        return {(name, size): n for (name, size, number), n in self._counts.items() if number == int(now // size)}
+        current = {size: int(self.clock // size) for _, size, _ in self._counts}
+        return {(name, size): n for (name, size, number), n in self._counts.items() if number == current[size]}
 
     def _read(self, operation: str, asked: dict[str, Any]) -> Any:
         if self.user is None:

@@ -139,8 +139,8 @@ class PluginHarness:
         return self._studio.counters()
 
     def advance(self, seconds: float) -> None:
-        """Set the counters' clock forward, so that windows end."""
-        self._studio.clock_ahead += seconds
+        """Set the counters' clock forward, so that windows end; by itself it stands still."""
+        self._studio.clock += seconds
 
     def lose_counters(self, *, away: bool = True) -> None:
         """From now on no counter answers, as when Redis is away; or they do again."""

@@ -38,6 +38,7 @@ BUNDLED = frozenset(
         "openai-compatible",
         "pdf-export",
         "python-runner",
+        "rate-limit",
         "redact",
         "token-meter",
         "web-search",

@@ -1,0 +1,1 @@
+"""Rate limit: how many requests and tokens in how much time."""
