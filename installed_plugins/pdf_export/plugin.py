@@ -12,7 +12,7 @@ from typing import Any
 import typst
 
 from plugins_app.sdk import ConfigError, ExportPlugin, PluginError
-from plugins_app.sdk.exports import Options, check_timezone, pieces_of, read_conversation
+from plugins_app.sdk.exports import Options, check_timezone, read_conversation, streamed
 
 from .document import Look, document_of
 
@@ -41,10 +41,8 @@ class PdfExport(ExportPlugin):
         """The file, bit by bit; with `output_path` it is written there too, where the sandbox allows it."""
         async with self._one_at_a_time:  # a long conversation takes a lot of memory
             content = await asyncio.to_thread(self._render, data)
-        if output_path:
-            await asyncio.to_thread(Path(output_path).write_bytes, content)
-        for piece in pieces_of(content):
-            yield piece
+        async for chunk in streamed([content], output_path):
+            yield chunk
 
     def get_file_extension(self) -> str:
         """PDF's own."""

@@ -10,13 +10,16 @@ of an unknown kind is written as well as can be.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
+import contextlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_to_bytes
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -31,15 +34,15 @@ __all__ = [
     "ToolCall",
     "check_timezone",
     "parts_of",
-    "pieces_of",
     "pretty_json",
     "read_conversation",
     "size_words",
+    "streamed",
 ]
 
 _ROLES = {"user": "User", "assistant": "Assistant", "system": "System", "developer": "System", "tool": "Tool"}
 _DATA_URL = re.compile(r"data:(?P<type>[\w.+-]+/[\w.+-]+)?(?P<parameters>(;[^,;]*)*),", re.ASCII)
-_PIECE = 1 << 16
+_CHUNK = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,11 +203,31 @@ def pretty_json(value: Any) -> tuple[str, str]:
     return json.dumps(value, ensure_ascii=False, indent=2, default=str), "json"
 
 
-def pieces_of(content: bytes) -> Iterator[bytes]:
-    """A finished file bit by bit, for plugins that cannot write theirs as they go."""
-    view = memoryview(content)
-    for start in range(0, len(view), _PIECE):
-        yield bytes(view[start : start + _PIECE])
+async def streamed(pieces: Iterable[str | bytes], output_path: str | None = None) -> AsyncIterator[bytes]:
+    """A file in chunks as they travel best; `pieces`, often a generator, is read in a thread.
+
+    With `output_path` the file is written there too, where the sandbox allows it.
+    """
+    with contextlib.ExitStack() as opened:
+        target = opened.enter_context(Path(output_path).open("wb")) if output_path else None
+        chunks, end = _chunks(pieces), object()
+        while isinstance(chunk := await asyncio.to_thread(next, chunks, end), bytes):
+            if target is not None:
+                await asyncio.to_thread(target.write, chunk)
+            yield chunk
+
+
+def _chunks(pieces: Iterable[str | bytes]) -> Iterator[bytes]:
+    rest = b""
+    for piece in pieces:
+        rest += piece.encode("utf-8", "replace") if isinstance(piece, str) else piece
+        if len(rest) >= _CHUNK:
+            whole = len(rest) - len(rest) % _CHUNK
+            view = memoryview(rest)
+            yield from (bytes(view[start : start + _CHUNK]) for start in range(0, whole, _CHUNK))
+            rest = rest[whole:]
+    if rest:
+        yield rest
 
 
 def size_words(size: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from datetime import UTC
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,10 +17,10 @@ from plugins_app.sdk.exports import (
     Options,
     check_timezone,
     parts_of,
-    pieces_of,
     pretty_json,
     read_conversation,
     size_words,
+    streamed,
 )
 
 PICTURE = "data:image/png;base64," + base64.b64encode(b"\x89PNG").decode()
@@ -130,4 +131,12 @@ def test_small_words() -> None:
     assert [size_words(size) for size in (3, 1500, 12_345, 12_345_678_901)] == ["3 bytes", "1.5 kB", "12 kB", "12 GB"]
     assert pretty_json('"a"') == ("a", "") and pretty_json("{a") == ("{a", "")
     assert pretty_json({"ü": 1}) == ('{\n  "ü": 1\n}', "json")
-    assert [len(piece) for piece in pieces_of(bytes(100_000))] == [65536, 34464]
+
+
+async def test_a_file_is_streamed_in_chunks_and_stored_where_wanted(tmp_path: Path) -> None:
+    pieces = ["ü" * 40_000, bytes(100_000), "", "end"]
+    target = tmp_path / "file"
+    chunks = [chunk async for chunk in streamed(iter(pieces), str(target))]
+    assert [len(chunk) for chunk in chunks] == [65536, 65536, 48931]
+    assert b"".join(chunks) == target.read_bytes() == "ü".encode() * 40_000 + bytes(100_000) + b"end"
+    assert [chunk async for chunk in streamed([])] == []

@@ -1,0 +1,1 @@
+"""JSON export: a conversation as a .json file that can be imported again."""
