@@ -21,6 +21,7 @@ __all__ = [
 BUNDLED = frozenset(
     {
         "anthropic",
+        "budget",
         "calculator",
         "cohere",
         "conversation-search",

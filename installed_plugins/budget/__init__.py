@@ -1,0 +1,1 @@
+"""Budget: how many tokens and how much money in a month."""
