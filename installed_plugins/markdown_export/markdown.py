@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-__all__ = ["closed", "details", "fenced", "front_matter", "inline", "pretty_json"]
+__all__ = ["closed", "details", "fenced", "front_matter", "inline"]
 
 _FENCE = re.compile(r" {0,3}(?P<fence>`{3,}|~{3,})(?P<info>.*)")
 
@@ -52,14 +52,3 @@ def front_matter(fields: Iterable[tuple[str, Any]]) -> str:
         f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in fields if value not in (None, "", [])
     ]
     return "\n".join(["---", *lines, "---"])
-
-
-def pretty_json(text: str) -> tuple[str, str]:
-    """The text and the language of its code block: JSON is indented, the rest stays."""
-    try:
-        value = json.loads(text)
-    except ValueError:
-        return text, ""
-    if isinstance(value, str):
-        return value, ""
-    return json.dumps(value, ensure_ascii=False, indent=2), "json"

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterable
-from datetime import UTC, datetime, tzinfo
-from pathlib import Path
+import base64
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from plugins_app.sdk import ConfigError, ExportPlugin
+from plugins_app.sdk import ExportPlugin
+from plugins_app.sdk.exports import (
+    Attachment,
+    Conversation,
+    Entry,
+    Options,
+    ToolCall,
+    check_timezone,
+    pretty_json,
+    read_conversation,
+    streamed,
+)
 
-from .markdown import closed, details, fenced, front_matter, inline, pretty_json
-
-_ROLES = {"user": "User", "assistant": "Assistant", "system": "System", "developer": "System", "tool": "Tool"}
+from .markdown import closed, details, fenced, front_matter, inline
 
 
 class MarkdownExport(ExportPlugin):
@@ -21,25 +27,13 @@ class MarkdownExport(ExportPlugin):
 
     async def validate_config(self) -> bool:
         """The zone must be one that this machine knows."""
-        name = self.get_config("timezone", "UTC")
-        try:
-            _zone(name)
-        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-            errors = [{"pointer": "/timezone", "message": f"{name!r} is not a known time zone"}]
-            raise ConfigError(f"{name!r} is not a known time zone; write one such as Europe/Berlin", errors) from error
+        check_timezone(self.config)
         return True
 
-    async def initialize(self) -> bool:
-        """Look the zone up once."""
-        self._timezone = _zone(self.get_config("timezone", "UTC"))
-        return True
-
-    async def export(self, data: Any, output_path: str | None = None) -> bytes:
-        """The file's content; with `output_path` it is written there too, where the sandbox allows it."""
-        content = self.render(data or {}).encode("utf-8", "replace")
-        if output_path:
-            await asyncio.to_thread(Path(output_path).write_bytes, content)
-        return content
+    async def export(self, data: Any, output_path: str | None = None) -> AsyncIterator[bytes]:
+        """The file, bit by bit; with `output_path` it is written there too, where the sandbox allows it."""
+        async for chunk in streamed(self._text(data), output_path):
+            yield chunk
 
     def get_file_extension(self) -> str:
         """Markdown's own."""
@@ -49,85 +43,79 @@ class MarkdownExport(ExportPlugin):
         """With the charset: emoji and right-to-left text must survive every browser."""
         return "text/markdown; charset=utf-8"
 
-    def render(self, data: dict[str, Any]) -> str:
-        """The conversation as text."""
-        title = data.get("title") or "Conversation"
-        messages = data.get("messages") or []
-        blocks = [self._front_matter(data, title, messages)] if self.get_config("front_matter", False) else []
-        blocks.append(f"# {inline(title)}")
-        if when := self._time(data.get("created_at")):
-            blocks.append(f"*{when}*")
-        for message in messages:
-            blocks += self._message(message)
-        return "\n\n".join(blocks).replace("\r\n", "\n") + "\n"
+    def _text(self, data: Any) -> Iterator[str]:
+        """The conversation, block by block."""
+        between = ""
+        for block in self._blocks(read_conversation(data, Options.of(self.config))):
+            yield between + block.replace("\r\n", "\n")
+            between = "\n\n"
+        yield "\n"
 
-    def _front_matter(self, data: dict[str, Any], title: str, messages: list[dict[str, Any]]) -> str:
-        models = list(dict.fromkeys(message["model"] for message in messages if message.get("model")))
-        return front_matter(
-            [
-                ("title", title),
-                ("created", self._time(data.get("created_at"))),
-                ("updated", self._time(data.get("updated_at"))),
-                ("models", models),
-                ("messages", len(messages)),
+    def _blocks(self, conversation: Conversation) -> Iterator[str]:
+        if self.get_config("front_matter", False):
+            yield _front_matter(conversation)
+        yield f"# {inline(conversation.title)}"
+        if conversation.created:
+            yield f"*{inline(conversation.created)}*"
+        if conversation.system_prompt:
+            yield details("System prompt", closed(conversation.system_prompt))
+        for entry in conversation.entries():
+            yield from self._entry(entry)
+
+    def _entry(self, entry: Entry) -> Iterator[str]:
+        if entry.role == "tool":
+            results = [
+                fenced(*pretty_json(part)) if isinstance(part, str) else self._file(part) for part in entry.parts
             ]
-        )
+            yield details(f"Result of {entry.tool}", "\n\n".join(results))
+            return
+        yield _heading(entry)
+        if entry.reasoning:
+            yield details("Reasoning", closed(entry.reasoning))
+        for part in entry.parts:
+            yield closed(part) if isinstance(part, str) else self._file(part)
+        yield from map(_call, entry.calls)
+        if lines := [*entry.notes, *([entry.facts] if entry.facts else [])]:
+            yield f"*{inline(' · '.join(lines))}*"
 
-    def _message(self, message: dict[str, Any]) -> Iterable[str]:
-        role = message.get("role", "user")
-        if role == "tool":
-            return [self._result(message)] if self.get_config("include_tools", True) else []
-        blocks = []
-        if (thought := message.get("reasoning")) and self.get_config("include_reasoning", True):
-            blocks.append(details("Reasoning", closed(thought)))
-        if text := _text(message.get("content")):
-            blocks.append(closed(text))
-        if self.get_config("include_tools", True):
-            blocks += [_call(call) for call in message.get("tool_calls") or []]
-        return [self._heading(role, message), *blocks] if blocks else []
+    def _file(self, attachment: Attachment) -> str:
+        """A picture, or a file: a link to where it is, its text, or at least its name."""
+        url = attachment.url or self._embedded(attachment)
+        if attachment.is_image:
+            return f"![{inline(attachment.name)}](<{url}>)" if url else f"*({inline(attachment.words)})*"
+        if (text := attachment.text) is not None:
+            return details(attachment.words, fenced(text, _language(attachment.name)))
+        return f"[{inline(attachment.words)}](<{url}>)" if url else f"*({inline(attachment.words)})*"
 
-    def _heading(self, role: str, message: dict[str, Any]) -> str:
-        who = _ROLES.get(role, inline(role.capitalize()))
-        model = f" ({inline(message['model'])})" if message.get("model") else ""
-        when = self._time(message.get("created_at"))
-        return f"## {who}{model}" + (f" · {when}" if when else "")
-
-    def _result(self, message: dict[str, Any]) -> str:
-        name = (message.get("name") or "tool").replace("__", ".", 1)
-        return details(f"Result of {name}", fenced(*pretty_json(_text(message.get("content")))))
-
-    def _time(self, value: Any) -> str | None:
-        """A time in the configured zone, always with the zone's name or offset."""
-        if not value:
-            return None
-        try:
-            when = datetime.fromisoformat(str(value))
-        except ValueError:
-            return inline(str(value))
-        if when.tzinfo is None:
-            when = when.replace(tzinfo=UTC)
-        return when.astimezone(self._timezone).strftime("%Y-%m-%d %H:%M:%S %Z")
+    def _embedded(self, attachment: Attachment) -> str:
+        """The content as an address, where it is wanted in the file and has a type to be known by."""
+        if attachment.data is None or not attachment.media_type or not self.get_config("embed_files", False):
+            return ""
+        return f"data:{attachment.media_type};base64,{base64.b64encode(attachment.data).decode()}"
 
 
-def _zone(name: str) -> tzinfo:
-    return UTC if name == "UTC" else ZoneInfo(name)
+def _front_matter(conversation: Conversation) -> str:
+    return front_matter(
+        [
+            ("title", conversation.title),
+            ("created", conversation.created),
+            ("updated", conversation.updated),
+            ("models", conversation.models),
+            ("messages", len(conversation.messages)),
+        ]
+    )
 
 
-def _call(call: dict[str, Any]) -> str:
-    function = call.get("function") or {}
-    name = (function.get("name") or "tool").replace("__", ".", 1)
-    return details(f"Tool call: {name}", fenced(*pretty_json(function.get("arguments") or "{}")))
+def _heading(entry: Entry) -> str:
+    model = f" ({inline(entry.model)})" if entry.model else ""
+    return f"## {inline(entry.who)}{model}" + (f" · {inline(entry.when)}" if entry.when else "")
 
 
-def _text(content: Any) -> str:
-    """A string, or OpenAI's content parts; a picture becomes a link, or a word when it has no address."""
-    if not isinstance(content, list):
-        return str(content or "")
-    return "\n\n".join(_part(part) for part in content if isinstance(part, dict))
+def _call(call: ToolCall) -> str:
+    return details(f"Tool call: {call.name}", fenced(call.arguments, call.language))
 
 
-def _part(part: dict[str, Any]) -> str:
-    if part.get("type") == "image_url":
-        url = (part.get("image_url") or {}).get("url", "")
-        return f"![image](<{url}>)" if url.startswith(("http://", "https://")) else "*(image)*"
-    return str(part.get("text") or f"*({part.get('type', 'something')})*")
+def _language(name: str) -> str:
+    """What follows the last dot, where it can be the language of a code block."""
+    ending = name.rpartition(".")[2]
+    return ending if ending.isalnum() and len(ending) <= 10 else ""

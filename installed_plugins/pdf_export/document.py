@@ -106,9 +106,8 @@ def _fonts(conversation: Conversation) -> list[str]:
 
 def _entry(entry: Entry, files: _Files) -> str:
     about = " · ".join(fact for fact in (entry.model, entry.when) if fact)
-    note = f"Version {entry.version} of {entry.versions}" if entry.versions > 1 else ""
     body = _result(entry, files) if entry.role == "tool" else _said(entry, files)
-    named = {"role": string(entry.role), "facts": string(entry.facts), "note": string(note)}
+    named = {"role": string(entry.role), "facts": string(entry.facts), "note": string(" · ".join(entry.notes))}
     return call("entry", string(entry.who), string(about), body, **named)
 
 

@@ -11,19 +11,16 @@ of an unknown kind is written as well as can be.
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import contextlib
 import json
-import re
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote_to_bytes
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from ._attachments import Attachment, parts_of, size_words
 from .errors import ConfigError
 
 __all__ = [
@@ -41,7 +38,6 @@ __all__ = [
 ]
 
 _ROLES = {"user": "User", "assistant": "Assistant", "system": "System", "developer": "System", "tool": "Tool"}
-_DATA_URL = re.compile(r"data:(?P<type>[\w.+-]+/[\w.+-]+)?(?P<parameters>(;[^,;]*)*),", re.ASCII)
 _CHUNK = 1 << 16
 
 
@@ -71,32 +67,6 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True)
-class Attachment:
-    """A picture or a file of a message: with its bytes, or else with the address where it lies (then `url` is http)."""
-
-    is_image: bool
-    name: str
-    media_type: str
-    data: bytes | None = None
-    url: str = ""
-
-    @property
-    def text(self) -> str | None:
-        """The content of a text file; None when it is none."""
-        is_text = self.media_type.startswith("text/") or self.media_type in ("application/json", "application/xml")
-        if self.data is None or not is_text or b"\0" in self.data:
-            return None
-        return self.data.decode("utf-8", "replace")
-
-    @property
-    def words(self) -> str:
-        """What it is, in a few words: "report.pdf (application/pdf, 12 kB)"."""
-        size = size_words(len(self.data)) if self.data is not None else ""
-        facts = ", ".join(fact for fact in (self.media_type, size) if fact)
-        return f"{self.name} ({facts})" if facts else self.name
-
-
-@dataclass(frozen=True, slots=True)
 class ToolCall:
     """A tool that a model called; `arguments` is JSON, indented, where it was JSON (then `language` is "json")."""
 
@@ -108,7 +78,7 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One message, without what the options leave out."""
+    """One message, without what the options leave out; `source` is all of it, as it came."""
 
     role: str
     who: str
@@ -121,6 +91,19 @@ class Entry:
     facts: str = ""
     version: int = 1
     versions: int = 1
+    source: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def notes(self) -> list[str]:
+        """What else a reader should know: that there are other versions, that it was stopped, that it failed."""
+        notes = [f"Version {self.version} of {self.versions}"] if self.versions > 1 else []
+        if self.source.get("status") == "cancelled":
+            notes.append("Stopped before it was finished")
+        if isinstance(error := self.source.get("error"), Mapping):
+            notes.append(
+                f"Failed: {error.get('detail') or error.get('title') or error.get('code') or 'no reason given'}"
+            )
+        return notes
 
     @property
     def text(self) -> str:
@@ -181,16 +164,6 @@ def read_conversation(data: Any, options: Options) -> Conversation:
     )
 
 
-def parts_of(content: Any) -> list[str | Attachment]:
-    """A message's content, text or OpenAI's parts; empty text is left out."""
-    if isinstance(content, str):
-        return [content] if content.strip() else []
-    if not isinstance(content, list):
-        return []
-    parts = [_part(part) for part in content if isinstance(part, Mapping)]
-    return [part for part in parts if not isinstance(part, str) or part.strip()]
-
-
 def pretty_json(value: Any) -> tuple[str, str]:
     """A tool's arguments or result as text, and the language of that text: JSON is indented, the rest stays."""
     if isinstance(value, str):
@@ -230,14 +203,6 @@ def _chunks(pieces: Iterable[str | bytes]) -> Iterator[bytes]:
         yield rest
 
 
-def size_words(size: int) -> str:
-    """A number of bytes for people."""
-    number, units = float(size), ["bytes", "kB", "MB", "GB"]
-    while number >= 1000 and len(units) > 1:
-        number, units = number / 1000, units[1:]
-    return f"{number:.0f} {units[0]}" if number >= 10 or units[0] == "bytes" else f"{number:.1f} {units[0]}"
-
-
 def _zone(name: str) -> tzinfo:
     return UTC if name == "UTC" else ZoneInfo(name)
 
@@ -272,6 +237,7 @@ def _entry(message: Mapping[str, Any], options: Options, versions: Mapping[str, 
         facts=_facts(message) if options.include_usage else "",
         version=version,
         versions=count,
+        source=message,
     )
 
 
@@ -314,37 +280,3 @@ def _versions(branches: Any) -> dict[str, tuple[int, int]]:
             beside.setdefault(str(message.get("parent_id") or ""), []).append(str(message["id"]))
     families = [ids for ids in beside.values() if len(ids) > 1]
     return {one: (place, len(ids)) for ids in families for place, one in enumerate(ids, 1)}
-
-
-def _part(part: Mapping[str, Any]) -> str | Attachment:
-    kind = part.get("type")
-    if kind == "image_url":
-        image = part.get("image_url")
-        url = image.get("url") if isinstance(image, Mapping) else image
-        return _attachment(True, part.get("name"), url)
-    file = part.get("file")
-    if kind == "file" and isinstance(file, Mapping):
-        return _attachment(False, file.get("filename"), file.get("file_data"))
-    text = part.get("text")
-    return text if isinstance(text, str) else f"({kind or 'something'})"
-
-
-def _attachment(is_image: bool, name: Any, url: Any) -> Attachment:
-    """What a data: URL holds; of other addresses only http and https are kept."""
-    address = url if isinstance(url, str) else ""
-    called = " ".join(str(name or "").split()) or ("image" if is_image else "file")
-    found = _DATA_URL.match(address)
-    if found is None:
-        kept = address if address.startswith(("http://", "https://")) else ""
-        return Attachment(is_image, called, "", url=kept)
-    media_type = (found["type"] or "text/plain").lower()
-    return Attachment(is_image, called, media_type, _decoded(address[found.end() :], found["parameters"]))
-
-
-def _decoded(body: str, parameters: str) -> bytes | None:
-    if not parameters.endswith(";base64"):
-        return unquote_to_bytes(body)
-    try:
-        return base64.b64decode(body, validate=True)
-    except (binascii.Error, ValueError):
-        return None

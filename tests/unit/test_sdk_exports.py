@@ -104,7 +104,12 @@ def test_an_address_that_is_none_is_not_kept(url: Any) -> None:
 def test_a_message_with_others_beside_it_says_which_it_is() -> None:
     branches = [{"id": "u", "parent_id": None}, {"id": "u2", "parent_id": None}, {"id": "a", "parent_id": "u2"}]
     found = entries({"id": "u2", "role": "user", "content": "x"}, MESSAGES[2], branches=branches)
-    assert [(entry.version, entry.versions) for entry in found] == [(2, 2), (1, 1)]
+    assert [entry.notes for entry in found] == [["Version 2 of 2"], []]
+
+
+def test_a_message_that_was_cut_says_so() -> None:
+    said = {"role": "assistant", "content": "x", "status": "cancelled", "error": {"code": "timeout", "detail": "Late."}}
+    assert entries(said)[0].notes == ["Stopped before it was finished", "Failed: Late."]
 
 
 @pytest.mark.parametrize(

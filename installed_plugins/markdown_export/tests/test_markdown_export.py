@@ -121,10 +121,45 @@ async def test_parts_and_odd_input_are_written_as_well_as_can_be() -> None:
         {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}},
     ]
     text = await exported({"messages": [{"role": "user", "content": parts, "created_at": "yesterday"}]})
-    assert "look\n\n![image](<https://x.io/a b.png>)\n\n*(image)*" in text
+    assert "look\n\n![image](<https://x.io/a b.png>)\n\n*(image (image/png, 3 bytes))*" in text
     assert "## User · yesterday" in text
     assert await exported({}) == await exported(None) == "# Conversation\n"
     assert inline("a\n[b]_c_ `d` <e>") == "a \\[b\\]\\_c\\_ \\`d\\` \\<e>"
+
+
+async def test_files_are_named_shown_or_embedded() -> None:
+    parts = [
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}, "name": "cat.png"},
+        {"type": "file", "file": {"filename": "a.pdf", "file_data": "data:application/pdf;base64,AAAA"}},
+        {"type": "file", "file": {"filename": "a.py", "file_data": "data:text/x-python,print(1)"}},
+    ]
+    data = {"messages": [{"role": "user", "content": parts}]}
+    text = await exported(data)
+    assert "*(cat.png (image/png, 3 bytes))*\n\n*(a.pdf (application/pdf, 3 bytes))*" in text
+    assert "<summary>a.py (text/x-python, 8 bytes)</summary>\n\n```py\nprint(1)\n```" in text
+    text = await exported(data, embed_files=True)
+    assert "![cat.png](<data:image/png;base64,AAAA>)" in text
+    assert "[a.pdf (application/pdf, 3 bytes)](<data:application/pdf;base64,AAAA>)" in text
+    assert "cat.png" not in await exported(data, include_attachments=False)
+
+
+async def test_what_else_is_known_is_there() -> None:
+    answer = {"id": "2", "role": "assistant", "content": "x", "usage": {"completion_tokens": 3}, "cost": 0.5}
+    branches = [{"id": "1", "parent_id": None}, {"id": "2", "parent_id": None}]
+    data = {"system_prompt": "Be brief.", "messages": [answer], "branches": branches}
+    text = await exported(data)
+    assert "<summary>System prompt</summary>\n\nBe brief." in text
+    assert "\n\n*Version 2 of 2 · 3 tokens out · $0.5*\n" in text
+    text = await exported(data, include_system_prompt=False, include_usage=False)
+    assert "brief" not in text and "tokens" not in text
+
+
+async def test_a_long_conversation_comes_in_chunks() -> None:
+    data = {"messages": [{"role": "user", "content": f"{number} " * 50} for number in range(5000)]}
+    async with PluginHarness(FOLDER) as plugin:
+        chunks = [chunk async for chunk in plugin.stream("export", data)]
+    assert len(chunks) > 10 and all(len(chunk) <= 65536 for chunk in chunks)
+    assert b"4999 4999" in chunks[-1]
 
 
 async def test_it_writes_a_file_when_told_where(tmp_path: Path) -> None:

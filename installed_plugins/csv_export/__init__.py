@@ -1,0 +1,1 @@
+"""CSV export: a conversation as a .csv file, a row for each message."""
