@@ -42,5 +42,5 @@ lock: setup
 	$(COMPILE) $(if $(UPGRADE),--upgrade) pyproject.toml --group dev -o tests/requirements.txt
 
 clean:
-	rm -rf .venv frontend/node_modules frontend/dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv frontend/node_modules frontend/dist tests/clients/node_modules .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find aichat plugins_app installed_plugins tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 STAMPS = VENV / ".stamps"
 FRONTEND = ROOT / "frontend"
+CLIENTS = ROOT / "tests" / "clients"
 NODE_MAJOR = 22
 _MADE = {"node_modules", "dist", "coverage", "test-results"}
 
@@ -51,7 +52,9 @@ def set_up(purpose: str) -> None:
     if purpose == "test":
         install("tests/requirements.txt")
     environ = node_environ()
-    install_node_packages(environ)
+    install_node_packages(FRONTEND, environ)
+    if purpose == "test":
+        install_node_packages(CLIENTS, environ)
     build_frontend(environ)
 
 
@@ -116,15 +119,15 @@ def node_version(node: str | None) -> str:
     return subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout
 
 
-def install_node_packages(environ: dict[str, str]) -> None:
-    """Install exactly what the lock file says into `frontend/node_modules`."""
+def install_node_packages(folder: Path, environ: dict[str, str]) -> None:
+    """Install exactly what the folder's lock file says into its `node_modules`."""
     version = node_version(shutil.which("node", path=environ["PATH"]))
-    key = digest([FRONTEND / "package.json", FRONTEND / "package-lock.json"], version)
-    if is_done("node_modules", key) and (FRONTEND / "node_modules").is_dir():
+    key, step = digest([folder / "package.json", folder / "package-lock.json"], version), f"node_modules-{folder.name}"
+    if is_done(step, key) and (folder / "node_modules").is_dir():
         return
-    say("installing the front end's packages")
-    run("npm", "ci", "--no-audit", "--no-fund", "--loglevel=error", cwd=FRONTEND, environ=environ)
-    done("node_modules", key)
+    say(f"installing the packages of {folder.relative_to(ROOT)}")
+    run("npm", "ci", "--no-audit", "--no-fund", "--loglevel=error", cwd=folder, environ=environ)
+    done(step, key)
 
 
 def build_frontend(environ: dict[str, str]) -> None:
