@@ -41,6 +41,7 @@ BUNDLED = frozenset(
         "python-runner",
         "rate-limit",
         "redact",
+        "response-cache",
         "token-meter",
         "web-search",
     }

@@ -1,0 +1,1 @@
+"""Response cache: an answer that was given before is given again."""
