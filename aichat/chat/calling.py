@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from aichat.chat.errors import ChatError
 from aichat.chat.plan import ProgressFn
-from plugins_app.client import AsyncClient, CallError, HostRequest
+from plugins_app.client import Affinity, AsyncClient, CallError, HostRequest
 from plugins_app.selectors.registry import Registry
 
 __all__ = ["HostCalls", "UserCalls"]
@@ -27,8 +27,10 @@ class UserCalls:
         user: dict[str, Any] | None,
         host: HostCalls | None = None,
         chain: tuple[str, ...] = (),
+        affinity: Affinity | None = None,
     ) -> None:
         """`registry` says why a plugin that does not answer does not."""
+        self._affinity = affinity
         self._client = client
         self._registry = registry
         self._user, self._host, self._chain = user, host, chain
@@ -55,10 +57,22 @@ class UserCalls:
                 chain=self._chain,
                 on_progress=on_progress,
                 host=self._host,
+                affinity=self._affinity,
             )
         except CallError as error:
             raise self.explain(plugin_id, error) from error
         return result.value
+
+    def sticky(self) -> UserCalls:
+        """The same, but each plugin's calls are answered by one generation, until they are released."""
+        return UserCalls(
+            self._client, self._registry, user=self._user, host=self._host, chain=self._chain, affinity=Affinity()
+        )
+
+    def release(self) -> None:
+        """The calls that belong together are over."""
+        if self._affinity is not None:
+            self._affinity.release()
 
     def stream(
         self, plugin_id: str, method: str, args: Sequence[Any], kwargs: dict[str, Any], *, timeout: float

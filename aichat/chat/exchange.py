@@ -47,12 +47,13 @@ class Exchange:
         Raises:
             ChatError: the provider, or a middleware that must not fail or refuses.
         """
-        known = await self._before()
-        response = known if known is not None else await self._ask_whole()
-        if self._chain.looks_at_chunks:
-            response = await self._seen_as_chunk(response)
-        self.so_far.usage = _usage_of(response)
-        return await self._after(response)
+        with self._chain:
+            known = await self._before()
+            response = known if known is not None else await self._ask_whole()
+            if self._chain.looks_at_chunks:
+                response = await self._seen_as_chunk(response)
+            self.so_far.usage = _usage_of(response)
+            return await self._after(response)
 
     async def vectors(self, count: int) -> dict[str, Any]:
         """The vectors of the request's `count` user messages, as the provider's `embed` returns them.
@@ -60,6 +61,10 @@ class Exchange:
         Raises:
             ChatError: as above, or the provider makes no vectors.
         """
+        with self._chain:
+            return await self._vectors(count)
+
+    async def _vectors(self, count: int) -> dict[str, Any]:
         if await self._before() is not None:
             raise ChatError("refused", "A middleware answers itself, which is no vector.", status=400, refusal=True)
         texts = [message.get("content") for message in self.request.messages if message.get("role") == "user"]
@@ -80,17 +85,20 @@ class Exchange:
 
     async def batches(self) -> AsyncGenerator[list[dict[str, Any]], None]:
         """The answer in chunks, as many at a time as have come; `response` is there after the last."""
-        known = await self._before()
-        source = self._ask() if known is None else _one(as_chunk(known))
-        async with aclosing(source):
-            async for batch in source:
-                seen = await self._chain.chunks(batch)
-                for chunk in seen:
-                    self._take(chunk)
-                if seen:
-                    yield seen
-        whole = completion(self.request.request_id, self.request.model, self.so_far.message(), self._finish_reason())
-        await self._after(whole | {"usage": self.usage})
+        with self._chain:
+            known = await self._before()
+            source = self._ask() if known is None else _one(as_chunk(known))
+            async with aclosing(source):
+                async for batch in source:
+                    seen = await self._chain.chunks(batch)
+                    for chunk in seen:
+                        self._take(chunk)
+                    if seen:
+                        yield seen
+            whole = completion(
+                self.request.request_id, self.request.model, self.so_far.message(), self.so_far.finish_reason
+            )
+            await self._after(whole | {"usage": self.usage})
 
     async def _before(self) -> dict[str, Any] | None:
         self.request, known = await self._chain.before(self.request)
@@ -124,9 +132,6 @@ class Exchange:
         self.so_far.add(chunk)
         if self.first_token_ms is None and (self.so_far.content or self.so_far.reasoning or self.so_far.calls):
             self.first_token_ms = self._elapsed_ms()
-
-    def _finish_reason(self) -> str | None:
-        return self.so_far.finish_reason
 
     async def _seen_as_chunk(self, response: dict[str, Any]) -> dict[str, Any]:
         """The response after middlewares that change an answer chunk by chunk: it is one large chunk to them."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 from aichat.chat.errors import ChatError
 from aichat.chat.parts import merged
-from aichat.chat.plan import ChatRequest, Middleware, Plugins
+from aichat.chat.plan import ChatRequest, Middleware, Plugins, Sticky
 
 __all__ = ["MiddlewareChain", "NoChunkHook"]
 
@@ -20,13 +20,21 @@ NoChunkHook = set[tuple[str, int | None]]
 
 
 class MiddlewareChain:
-    """Runs the middlewares of one call. What they are asked about it, they are asked in the same generation."""
+    """Runs the middlewares of one call, within its block: until it is left, each answers in the same generation."""
 
     def __init__(self, middlewares: Sequence[Middleware], plugins: Plugins, no_chunk_hook: NoChunkHook) -> None:
         self._inwards = sorted(middlewares, key=lambda one: (one.priority, one.plugin_id))
         self._outwards: list[Middleware] = []
-        self._plugins = plugins
+        self._calls: Sticky | None = plugins.sticky() if self._inwards else None
         self._no_chunk_hook = no_chunk_hook
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        """Nothing more is asked about this call."""
+        if self._calls is not None:
+            self._calls.release()
 
     async def before(self, request: ChatRequest) -> tuple[ChatRequest, dict[str, Any] | None]:
         """The request as it leaves the last middleware, or with the response of the one that knew it already."""
@@ -81,7 +89,8 @@ class MiddlewareChain:
         return chunk
 
     async def _call(self, middleware: Middleware, method: str, value: dict[str, Any]) -> Any:
-        return await self._plugins.call(middleware.plugin_id, method, [value], timeout=middleware.timeout)
+        assert self._calls is not None  # there is a middleware
+        return await self._calls.call(middleware.plugin_id, method, [value], timeout=middleware.timeout)
 
 
 def _dict(value: Any, what: str) -> dict[str, Any]:

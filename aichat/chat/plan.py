@@ -19,6 +19,7 @@ __all__ = [
     "ProgressFn",
     "Provider",
     "Purpose",
+    "Sticky",
     "Tool",
     "model_not_found",
     "split_model",
@@ -66,6 +67,16 @@ class Plugins(Protocol):
     def stream(
         self, plugin_id: str, method: str, args: Sequence[Any], kwargs: dict[str, Any], *, timeout: float
     ) -> PluginStream: ...
+
+    def sticky(self) -> Sticky:
+        """The same calls, each plugin's answered by one generation of it until they are released."""
+
+
+class Sticky(Plugins, Protocol):
+    """Calls that belong together."""
+
+    def release(self) -> None:
+        """They are over."""
 
 
 @dataclass(frozen=True, slots=True)

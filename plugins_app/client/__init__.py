@@ -1,5 +1,6 @@
 """Calling a plugin process from web, Celery or the host. No Django here."""
 
+from .affinity import Affinity
 from .aio import AsyncClient, Stream
 from .blocking import BlockingClient
 from .common import CallResult, HostRequest
@@ -8,6 +9,7 @@ from .inspection import InspectionResult, inspect_plugin
 
 __all__ = [
     "STATUS_BY_CODE",
+    "Affinity",
     "AsyncClient",
     "BlockingClient",
     "CallError",

@@ -11,6 +11,7 @@ from typing import Any
 
 from plugins_app.wire import socket_address
 
+from .affinity import Affinity
 from .common import CallPlan, CallResult, ProgressCallback, link_of
 from .connection import Connection
 from .pending import HostCallback, NeverStarted, Pending, send_call
@@ -47,21 +48,28 @@ class AsyncClient:
         chain: Sequence[str] = (),
         on_progress: ProgressCallback | None = None,
         host: HostCallback | None = None,
+        affinity: Affinity | None = None,
     ) -> CallResult:
         """Call a method and wait for its result; `timeout` in seconds, by default the plugin's own limit.
+
+        With an `affinity` the call is answered by the generation that answered the ones before it, while that lives.
 
         Raises:
             CallError: with the code of what went wrong.
         """
         plan = CallPlan(plugin_id, method, args, kwargs or {}, timeout, user, chain)
         while True:
-            connection = await self.connect(plan)
+            held = affinity.connection(plugin_id) if affinity is not None else None
+            connection = held or await self.connect(plan)
             pending = Pending(connection, plan, on_progress, host)
             try:
-                send_call(pending)
+                send_call(pending, held=held is not None)
+                if affinity is not None:
+                    affinity.hold(plugin_id, connection)
                 return await pending.wait()
             except NeverStarted:
-                continue
+                if affinity is not None:
+                    affinity.drop(plugin_id)
 
     def stream(
         self,

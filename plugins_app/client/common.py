@@ -86,7 +86,14 @@ class CallPlan:
         return self.started + patience
 
     def frame(
-        self, call_id: int, hello: Hello, *, credit: int = 0, stream: bool = False, exclusive: bool = False
+        self,
+        call_id: int,
+        hello: Hello,
+        *,
+        credit: int = 0,
+        stream: bool = False,
+        exclusive: bool = False,
+        held: bool = False,
     ) -> Call:
         """The frame to send now.
 
@@ -107,6 +114,7 @@ class CallPlan:
             self.user,
             [*self.chain, self.plugin_id],
             exclusive,
+            held,
         )
 
     def host_request(self, hello: Hello, operation: str, payload: dict[str, Any]) -> HostRequest:

@@ -25,6 +25,7 @@ class Connection(FrameProtocol):
         super().__init__()
         self.hello: asyncio.Future[Hello] = asyncio.get_running_loop().create_future()
         self.going_away = False
+        self.holders = 0
         self._sinks: dict[int, Sink] = {}
         self._last_id = 0
 
@@ -43,7 +44,15 @@ class Connection(FrameProtocol):
     def forget(self, call_id: int) -> None:
         """The call has ended, whoever ended it."""
         self._sinks.pop(call_id, None)
-        if self.going_away and not self._sinks:
+        self._close_when_done()
+
+    def let_go(self) -> None:
+        """One of the holders needs it no more."""
+        self.holders -= 1
+        self._close_when_done()
+
+    def _close_when_done(self) -> None:
+        if self.going_away and not self._sinks and not self.holders:
             self.close()
 
     def close(self) -> None:
@@ -57,8 +66,7 @@ class Connection(FrameProtocol):
                 self.hello.set_result(frame)
         elif isinstance(frame, Goaway):
             self.going_away = True
-            if not self._sinks:
-                self.close()
+            self._close_when_done()
         elif (sink := self._sinks.get(getattr(frame, "id", 0))) is not None:
             sink.received(frame)
 

@@ -128,17 +128,17 @@ def answer_host_call(
     task.add_done_callback(tasks.discard)
 
 
-def send_call(pending: Caller, *, stream: bool = False) -> None:
-    """Send the call of a sink on its connection.
+def send_call(pending: Caller, *, stream: bool = False, held: bool = False) -> None:
+    """Send the call of a sink on its connection; `held` ones are taken by a draining process, too.
 
     Raises:
         NeverStarted: the connection takes no calls any more; nobody would ever tell the sink.
         CallError: the arguments cannot be sent, or the time is up.
     """
     connection = pending.connection
-    if not connection.usable:
+    if connection.closed or (connection.going_away and not held):
         raise NeverStarted
-    frame = pending.plan.frame(pending.id, pending.hello, stream=stream, credit=WINDOW if stream else 0)
+    frame = pending.plan.frame(pending.id, pending.hello, stream=stream, credit=WINDOW if stream else 0, held=held)
     connection.register(pending.id, pending)
     try:
         connection.send(frame)

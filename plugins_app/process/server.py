@@ -55,7 +55,7 @@ class CallServer:
         self.connections: set[Connection] = set()
         self.supervisor: Connection | None = None
         self.running: set[RunningCall] = set()
-        self.draining = False
+        self.draining = self._ending = False
         self.calls = self.errors = 0
         self._drain_timeout = 0.0
         self._timers: dict[RunningCall, asyncio.TimerHandle] = {}
@@ -87,7 +87,7 @@ class CallServer:
 
     def start(self, call: Call, peer: Connection) -> None:
         """Begin a call, queue it, or say why not."""
-        if self.draining:
+        if self.draining and (self._ending or not call.held):
             peer.send(Refused(call.id))
             return
         try:
@@ -207,7 +207,9 @@ class CallServer:
                     self._changed.clear()
                     await self._changed.wait()
         except TimeoutError:
+            self._ending = True
             await self._cut_off()
+        self._ending = True
         self._watchdog.stop()
 
     def _unfinished(self) -> list[RunningCall]:

@@ -49,7 +49,8 @@ class Call(_Frame, tag=2):
     """Client to process. `timeout` in seconds from arrival; `credit` is how many stream items may be under way.
 
     `chain` names the plugins whose calls led to this one, so that loops can be refused. `exclusive` promises that the
-    client has one call at a time on this connection, which makes it safe to shut it down between two of them.
+    client has one call at a time on this connection, which makes it safe to shut it down between two of them. `held`
+    calls belong to what this process has begun: it takes them while it drains.
     """
 
     id: int
@@ -62,6 +63,7 @@ class Call(_Frame, tag=2):
     user: dict[str, Any] | None = None
     chain: list[str] = []
     exclusive: bool = False
+    held: bool = False
 
 
 class Result(_Frame, tag=3):

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from plugins_app.client import CallError, HostRequest
+from plugins_app.client import Affinity, CallError, HostRequest
 from plugins_app.host import AlreadyRunningError, Host
 from plugins_app.host.records import start_time
 from tests.hosting import TOOL, HostedNode, hosted_node
@@ -259,6 +259,26 @@ class TestSwap:
         await node.active(node.want("d1"))
         assert (await node.execute("echo")).generation == 2
         assert (await slow).generation == 1
+
+    async def test_calls_that_belong_together_end_where_they_began_and_hold_up_nobody_else(
+        self, node: HostedNode
+    ) -> None:
+        affinity = Affinity()
+
+        async def together() -> tuple[int, int]:
+            result = await node.client.call("probe", "execute", ["echo", {}], affinity=affinity)
+            return result.generation, result.value["pid"]
+
+        first, old = await together()
+        second = await node.active(node.want(node.snapshot("d2")))
+        assert (await node.execute("echo")).generation == second.generation == first + 1
+        assert [await together() for _ in range(2)] == [(first, old)] * 2
+        affinity.release()
+        async with asyncio.timeout(10):
+            while Path(f"/proc/{old}").exists():
+                await asyncio.sleep(0.01)
+        assert (await together())[0] == second.generation
+        affinity.release()
 
     @pytest.mark.parametrize(
         ("method", "code"),

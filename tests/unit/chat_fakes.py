@@ -56,6 +56,7 @@ class FakePlugins:
         self.methods = methods
         self.calls: list[tuple[str, str, Sequence[Any]]] = []
         self.streams: list[FakeStream] = []
+        self.released = 0
 
     def function(self, plugin_id: str, method: str) -> Callable[..., Any]:
         prefix = plugin_id.replace("-", "_")
@@ -86,6 +87,12 @@ class FakePlugins:
                 return await outcome if inspect.isawaitable(outcome) else outcome
         except TimeoutError:
             raise ChatError("deadline_exceeded", f"{method} took too long", plugin_id=plugin_id) from None
+
+    def sticky(self) -> Self:
+        return self
+
+    def release(self) -> None:
+        self.released += 1
 
     def stream(
         self, plugin_id: str, method: str, args: Sequence[Any], kwargs: dict[str, Any], *, timeout: float

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from plugins_app.client import AsyncClient
+from plugins_app.client import Affinity, AsyncClient
 from plugins_app.wire import Call, Credit, End, Frame, FrameProtocol, Goaway, Hello, Items, Refused, Result
 
 HELLO = Hello("probe", 1, "d1", 1, 5.0, [])
@@ -120,3 +120,22 @@ async def test_a_batch_gives_back_as_much_credit_as_it_has_items(tmp_path: Path)
     assert granted == [200]
     await client.close()
     server.close()
+
+
+async def test_calls_that_belong_together_stay_with_a_process_that_leaves(tmp_path: Path) -> None:
+    def leaving(call: Call) -> list[Frame]:
+        if call.method == "begin":
+            return [Result(call.id, "old", 1.0), Goaway()]
+        return [Result(call.id, "old", 1.0)] if call.held else [Refused(call.id)]
+
+    async with played(tmp_path, ([HELLO], leaving), ([HELLO], lambda call: [Result(call.id, "new", 1.0)])):
+        client, affinity = AsyncClient(tmp_path), Affinity()
+        assert (await client.call("probe", "begin", affinity=affinity)).value == "old"
+        assert (await client.call("probe", "go_on")).value == "new"
+        assert (await client.call("probe", "go_on", affinity=affinity)).value == "old"
+        held = affinity.connection("probe")
+        affinity.release()
+        assert held is not None and held.closed
+        assert (await client.call("probe", "go_on", affinity=affinity)).value == "new"
+        affinity.release()
+        await client.close()
