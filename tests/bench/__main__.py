@@ -1,4 +1,4 @@
-"""`python -m tests.bench [calls] [studio] [scale] [watch]`: run the benches and print their tables."""
+"""`python -m tests.bench [calls] [studio] [scale] [watch] [gateway]`: run the benches and print their tables."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import sys
 import psutil
 
 from tests.bench import calls, scale, studio, watch
+from tests.bench.gateway import bench as gateway
 
-BENCHES = {"calls": calls.run, "studio": studio.run, "scale": scale.run, "watch": watch.run}
+BENCHES = {"calls": calls.run, "studio": studio.run, "scale": scale.run, "watch": watch.run, "gateway": gateway.run}
 
 
 def main() -> None:
