@@ -12,14 +12,18 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from plugins_app.sdk.base import BasePlugin, file_of
+from plugins_app.sdk.base import file_of
 from plugins_app.sdk.errors import PluginError
 from plugins_app.sdk.metadata import PluginType
-from plugins_app.sdk.methods import LIFECYCLE_METHODS, MethodInfo
 from plugins_app.wire import Call, Credit, End, Error, FrameTooLargeError, HostResult, Progress, Result
 from plugins_app.wire.frames import Frame
 
-__all__ = ["CallRejected", "Peer", "RunningCall", "current_call", "error_frame", "resolve"]
+from .targets import Target
+
+__all__ = ["Peer", "RunningCall", "current_call", "error_frame"]
+
+#: What is certainly no generator: nearly every result.
+_PLAIN = frozenset({dict, list, str, bytes, int, float, bool, type(None)})
 
 current_call: contextvars.ContextVar[RunningCall | None] = contextvars.ContextVar("current_call", default=None)
 
@@ -31,39 +35,10 @@ class Peer(Protocol):
 
     def send_item(self, call_id: int, item: Any) -> None: ...
 
+    @property
+    def congested(self) -> bool: ...
+
     async def writable(self) -> None: ...
-
-
-class CallRejected(Exception):
-    """A call that cannot be made; `code` is one of the wire's stable codes."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
-def resolve(plugin: BasePlugin, declared: dict[str, MethodInfo], call: Call) -> Callable[..., Any]:
-    """The bound method of a call whose arguments fit.
-
-    Raises:
-        CallRejected: the method is private, of the lifecycle, undeclared or unknown, or the arguments do not fit.
-    """
-    name = call.method
-    if name.startswith("_"):
-        raise CallRejected("method_private", f"{name} is private to the plugin")
-    if name in LIFECYCLE_METHODS:
-        raise CallRejected("method_lifecycle", f"{name} belongs to the plugin's lifecycle; use load, reload or unload")
-    if name not in declared:
-        if hasattr(type(plugin), name):
-            raise CallRejected("method_undeclared", f"{name} is not declared; mark it with @method() in the plugin")
-        known = ", ".join(sorted(declared)) or "none"
-        raise CallRejected("method_not_found", f"the plugin has no method {name}; it has: {known}")
-    function: Callable[..., Any] = getattr(plugin, name)
-    try:
-        inspect.signature(function).bind(*call.args, **call.kwargs)
-    except TypeError as error:
-        raise CallRejected("arguments_invalid", f"{name}: {error}") from error
-    return function
 
 
 def error_frame(call_id: int, error: BaseException) -> Error:
@@ -75,7 +50,7 @@ def error_frame(call_id: int, error: BaseException) -> Error:
     return Error(call_id, "plugin_raised", str(error), name, text)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class RunningCall:
     """One call under way."""
 
@@ -122,20 +97,26 @@ class RunningCall:
             self.peer.send(self._unsendable(error))
         self.on_answer(self)
 
-    def launch(self, function: Callable[..., Any]) -> None:
+    def launch(self, target: Target) -> None:
         """Run as a task of its own."""
-        self.task = asyncio.get_running_loop().create_task(self._run(function))
-        self.task.add_done_callback(lambda _: self.on_end(self))
+        self.task = asyncio.get_running_loop().create_task(self._run(target))
+        self.task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self.on_end(self)
 
     def _unsendable(self, error: Exception) -> Error:
         text = f"{self.call.method} returned what cannot be sent: {error}"
         return Error(self.call.id, "result_not_serializable", text, type(error).__name__)
 
-    async def _run(self, function: Callable[..., Any]) -> None:
+    async def _run(self, target: Target) -> None:
         """Call the plugin and answer."""
         current_call.set(self)
         try:
-            outcome = await self._invoke(function)
+            outcome = await self._invoke(target)
+            if type(outcome) in _PLAIN:
+                self.answer(Result(self.call.id, outcome, self.elapsed_ms))
+                return
             if isinstance(outcome, Iterator) and inspect.isgenerator(outcome):
                 outcome = self._from_thread(outcome)
             if inspect.isasyncgen(outcome) or isinstance(outcome, AsyncIterator):
@@ -147,11 +128,11 @@ class RunningCall:
         except BaseException as error:  # noqa: BLE001 - whatever the plugin raises ends this call and nothing else
             self.answer(error_frame(self.call.id, error))
 
-    async def _invoke(self, function: Callable[..., Any]) -> Any:
-        arguments, keywords = self.call.args, self.call.kwargs
-        if inspect.iscoroutinefunction(function):
+    async def _invoke(self, target: Target) -> Any:
+        function, arguments, keywords = target.function, self.call.args, self.call.kwargs
+        if target.kind == "coroutine":
             return await function(*arguments, **keywords)
-        if inspect.isasyncgenfunction(function):
+        if target.kind == "generator":
             return function(*arguments, **keywords)
         outcome = await self._in_thread(lambda: function(*arguments, **keywords))
         return await outcome if inspect.isawaitable(outcome) else outcome
@@ -194,13 +175,18 @@ class RunningCall:
 
     async def _stream(self, items: AsyncIterator[Any]) -> None:
         self._credit = self.call.credit
-        async for item in items:
-            while self._credit <= 0:
-                self._credit_came = asyncio.Event()
-                await self._credit_came.wait()
-            self._credit -= 1
-            self._send_item(item)
-            await self.peer.writable()
+        try:
+            async for item in items:
+                while self._credit <= 0:
+                    self._credit_came = asyncio.Event()
+                    await self._credit_came.wait()
+                self._credit -= 1
+                self._send_item(item)
+                if self.peer.congested:
+                    await self.peer.writable()
+        finally:
+            if inspect.isasyncgen(items):
+                await items.aclose()  # what it holds (a connection, a file) is given back now, not when it is collected
         self.answer(End(self.call.id, self.elapsed_ms))
 
     def _send_item(self, item: Any) -> None:

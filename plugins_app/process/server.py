@@ -7,7 +7,6 @@ import os
 import socket
 import time
 from collections import deque
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from plugins_app.sdk.base import BasePlugin
@@ -32,10 +31,11 @@ from plugins_app.wire import (
     Unhealthy,
 )
 
-from .calls import CallRejected, RunningCall, resolve
+from .calls import RunningCall
 from .loader import outcome_of
 from .scrubbing import ScrubbedFrames, Scrubber
 from .spec import Spec
+from .targets import CallRejected, Target, Targets
 from .watchdog import Watchdog
 
 __all__ = ["CallServer"]
@@ -52,15 +52,17 @@ class CallServer:
     def __init__(self, plugin: BasePlugin, metadata: PluginMetadata, spec: Spec) -> None:
         self.plugin, self.metadata, self.spec = plugin, metadata, spec
         self.methods = declared_methods(type(plugin), metadata.plugin_type)
+        self._targets = Targets(plugin, self.methods)
         self.connections: set[Connection] = set()
         self.supervisor: Connection | None = None
         self.running: set[RunningCall] = set()
         self.draining = self._ending = False
         self.calls = self.errors = 0
         self._drain_timeout = 0.0
+        self._loop = asyncio.get_running_loop()
         self._timers: dict[RunningCall, asyncio.TimerHandle] = {}
         self._handovers: set[asyncio.Task[None]] = set()
-        self._waiting: deque[tuple[RunningCall, Callable[..., object]]] = deque()
+        self._waiting: deque[tuple[RunningCall, Target]] = deque()
         self._drain_asked = asyncio.Event()
         self._changed = asyncio.Event()
         self._server: asyncio.Server | None = None
@@ -91,7 +93,7 @@ class CallServer:
             peer.send(Refused(call.id))
             return
         try:
-            function = resolve(self.plugin, self.methods, call)
+            target = self._targets.resolve(call)
         except CallRejected as rejected:
             peer.send(Error(call.id, rejected.code, str(rejected)))
             return
@@ -104,12 +106,11 @@ class CallServer:
         self.running.add(running)
         peer.calls[call.id] = running
         self._watchdog.watch(running, timeout)
-        loop = asyncio.get_running_loop()
-        self._timers[running] = loop.call_later(timeout, self._deadline_reached, running)
+        self._timers[running] = self._loop.call_later(timeout, self._deadline_reached, running)
         if len(self.running) > self.spec.concurrency:
-            self._waiting.append((running, function))
+            self._waiting.append((running, target))
         else:
-            running.launch(function)
+            running.launch(target)
 
     def _is_full(self, call: Call, peer: Connection) -> bool:
         limit = self.spec.concurrency
@@ -138,11 +139,11 @@ class CallServer:
         self._watchdog.unwatch(running)
         self.running.discard(running)
         while self._waiting and len(self.running) - len(self._waiting) < self.spec.concurrency:
-            waiting, function = self._waiting.popleft()
+            waiting, target = self._waiting.popleft()
             if waiting.answered:  # its time was up, or its caller gone, while it waited
                 self._settle(waiting)
             else:
-                waiting.launch(function)
+                waiting.launch(target)
         self._changed.set()
 
     def _deadline_reached(self, running: RunningCall) -> None:

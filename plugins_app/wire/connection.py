@@ -58,6 +58,11 @@ class FrameProtocol(asyncio.Protocol):
     def resume_writing(self) -> None:
         self._writable.set()
 
+    @property
+    def congested(self) -> bool:
+        """Whether the peer has not yet taken most of what was sent."""
+        return not self._writable.is_set()
+
     async def writable(self) -> None:
         """Wait until the peer has taken most of what was sent, or is gone."""
         await self._writable.wait()
