@@ -56,10 +56,8 @@ class Command(VendorServer):
 def _events(body: dict[str, Any]) -> list[Event]:
     start = {"role": "assistant", "content": [], "tool_plan": "", "tool_calls": [], "citations": []}
     inner, reason = _inner(body)
-    usage = {
-        "billed_units": {"input_tokens": 9, "output_tokens": 6},
-        "tokens": {"input_tokens": 12, "output_tokens": 7},
-    }
+    billed, counted = {"input_tokens": 9, "output_tokens": 6}, {"input_tokens": 12, "output_tokens": 7}
+    usage = {"billed_units": billed, "tokens": counted, "cached_tokens": 4}
     events = [
         {"type": "message-start", "id": "c-1", "delta": {"message": start}},
         *inner,

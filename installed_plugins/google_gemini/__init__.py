@@ -1,0 +1,1 @@
+"""Google Gemini: the Gemini models, by Google's own SDK."""
