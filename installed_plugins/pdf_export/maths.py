@@ -24,6 +24,9 @@ _ATTRIBUTES = {
     "minsize", "movablelimits", "notation", "rspace", "scriptlevel", "separator", "stretchy", "width",
 }  # fmt: skip
 _VALUE = re.compile(r"[\w .%+-]{1,40}")
+# Names that carry what stands at them below and above.
+_LIMITS = {"lim", "max", "min", "sup", "inf", "limsup", "liminf", "lim sup", "lim inf", "argmax", "argmin"}
+_AT_LIMITS = {"msub": "munder", "msup": "mover", "msubsup": "munderover"}
 # What the converter does not know are arrays by another name.
 _ALIGNED = re.compile(r"\\(begin|end)\{(?:align|aligned|alignat|alignedat|eqnarray|split|flalign)\*?\}(?:\{\d+\})?")
 _GATHERED = re.compile(r"\\(begin|end)\{(?:gather|gathered|multline)\*?\}")
@@ -63,7 +66,14 @@ def _clean(element: Element, depth: int) -> Element:
     if depth > _DEEPEST:
         raise ValueError("mathematics nested too deeply")
     kept = {key: value for key, value in element.attrib.items() if key in _ATTRIBUTES and _VALUE.fullmatch(value)}
-    copy = Element(name if name in _ELEMENTS else "mrow", kept)
+    copy = Element(_named(name, element), kept)
     copy.text = html.unescape(element.text or "")
     copy.extend([_clean(child, depth + 1) for child in element])
     return copy
+
+
+def _named(name: str, element: Element) -> str:
+    """The element's name, or what it has to be: a group when it is not known."""
+    if name in _AT_LIMITS and len(element) and (element[0].text or "").strip() in _LIMITS:
+        return _AT_LIMITS[name]
+    return name if name in _ELEMENTS else "mrow"

@@ -1,0 +1,1 @@
+"""HTML export: a conversation as one .html file."""
