@@ -42,6 +42,7 @@ BUNDLED = frozenset(
         "rate-limit",
         "redact",
         "response-cache",
+        "system-prompt",
         "token-meter",
         "web-search",
     }

@@ -1,0 +1,1 @@
+"""System prompt: what every model is told beforehand."""
