@@ -38,6 +38,7 @@ BUNDLED = frozenset(
         "mcp-bridge",
         "openai-compatible",
         "pdf-export",
+        "prompt-guard",
         "python-runner",
         "rate-limit",
         "redact",

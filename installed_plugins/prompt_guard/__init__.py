@@ -1,0 +1,1 @@
+"""Prompt guard: what must not reach a model, does not."""
