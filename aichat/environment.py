@@ -67,6 +67,10 @@ class Environment:
     secret_keys: tuple[str, ...]
     webhook_allow: tuple[str, ...]
     webhook_schedule: tuple[float, ...]
+    titles: str
+    deleted_days: int
+    idle_days: int
+    attachment_mb: int
 
     @property
     def redis_socket(self) -> Path:
@@ -111,6 +115,10 @@ class Environment:
             "WEB_WORKERS": str(self.web_workers),
             "WORKER_CONCURRENCY": str(self.worker_concurrency),
             "STUDIO_SOAK": str(self.soak_seconds),
+            "STUDIO_TITLES": self.titles,
+            "STUDIO_DELETED_DAYS": str(self.deleted_days),
+            "STUDIO_IDLE_DAYS": str(self.idle_days),
+            "STUDIO_ATTACHMENT_MB": str(self.attachment_mb),
             "DEV": str(int(self.dev)),
         }
         if self.webhook_allow:
@@ -152,6 +160,10 @@ def read_environment(environ: Mapping[str, str] | None = None, root: Path = ROOT
         secret_keys=_secret_keys(given),
         webhook_allow=_webhook_allow(given),
         webhook_schedule=_webhook_schedule(given),
+        titles=_titles(given),
+        deleted_days=_number(given, "STUDIO_DELETED_DAYS", default=30, low=0, high=36_500),
+        idle_days=_number(given, "STUDIO_IDLE_DAYS", default=0, low=0, high=36_500),
+        attachment_mb=_number(given, "STUDIO_ATTACHMENT_MB", default=10, low=1, high=15),
     )
 
 
@@ -229,6 +241,14 @@ def _webhook_schedule(given: Mapping[str, str]) -> tuple[float, ...]:
             expected = "Write the seconds before each attempt with commas between, such as 0,5,300"
             raise InvalidEnvironmentError("STUDIO_WEBHOOK_SCHEDULE", f"{entry!r} is not a number of seconds", expected)
     return tuple(float(entry) for entry in entries) or _WEBHOOK_SCHEDULE
+
+
+def _titles(given: Mapping[str, str]) -> str:
+    maker = given.get("STUDIO_TITLES", "model")
+    if maker not in ("model", "words"):
+        expected = "Write `model` to have the model make titles, or `words` for the first words that were said"
+        raise InvalidEnvironmentError("STUDIO_TITLES", f"{maker!r} is neither", expected)
+    return maker
 
 
 def _node(given: Mapping[str, str]) -> str:

@@ -44,6 +44,7 @@ class AnswerRun:
         self._relay = relay
         self._began = time.perf_counter()
         self._stopped_by: ChatError | None = None
+        self.is_answered = False
         self._work = asyncio.create_task(pipeline.run(request), name=f"answer {live.message_id}")
         self.task = asyncio.create_task(self._run(), name=f"answer {live.message_id} to its end")
 
@@ -67,8 +68,10 @@ class AnswerRun:
         finally:
             renewing.cancel()
             await asyncio.gather(renewing, return_exceptions=True)
-        await self._end(self._outcome())
+        end = self._outcome()
+        await self._end(end)
         await relaying
+        self.is_answered = end.status == Message.Status.COMPLETE
 
     async def _end(self, end: services.AnswerEnd) -> None:
         """Store first: whoever has seen the last event finds the answer in the conversation."""
@@ -89,7 +92,9 @@ class AnswerRun:
             "message_id": self.live.message_id,
             "finish_reason": end.finish_reason,
             "usage": end.usage,
+            "cost": end.cost,
             "duration_ms": end.duration_ms,
+            "first_token_ms": end.first_token_ms,
             "generation": end.generation,
         }
         return data | ({"content": end.content} if self._pipeline.content_was_changed else {})
@@ -120,6 +125,8 @@ class AnswerRun:
             error,
             round((time.perf_counter() - self._began) * 1000, 3),
             pipeline.generation,
+            pipeline.cost,
+            pipeline.first_token_ms,
         )
 
     async def _renew(self) -> None:

@@ -6,9 +6,6 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
-from django.http import StreamingHttpResponse
-from django.utils.http import content_disposition_header
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import mixins, viewsets
 from rest_framework.decorators import action
@@ -18,7 +15,6 @@ from rest_framework.response import Response
 from aichat.chat import selectors
 from aichat.chat import services_conversations as services
 from aichat.chat.errors import ChatError
-from aichat.chat.exporting import conversation_export
 from aichat.chat.models import Conversation
 from aichat.chat.search import search
 from aichat.chat.serializers import (
@@ -28,14 +24,11 @@ from aichat.chat.serializers import (
     DeletedSerializer,
     FoundSerializer,
 )
-from plugins_app.api.rendering import AlwaysJSON
-from plugins_app.services.calls import user_facts
 
 __all__ = ["ConversationViewSet"]
 
 _SEARCH = OpenApiParameter("search", str, description="words of the title or of one message, the last may be cut short")
 _ARCHIVED = OpenApiParameter("archived", str, enum=["false", "true", "all"], description="`false` when not given")
-_FORMAT = OpenApiParameter("format", str, required=True, description="the id of an export plugin")
 _ARCHIVED_VALUES = {"": False, "false": False, "true": True, "all": None}
 
 
@@ -44,7 +37,6 @@ class ConversationViewSet(mixins.RetrieveModelMixin, viewsets.GenericViewSet[Con
 
     queryset = Conversation.objects.none()
     serializer_class = ConversationDetailSerializer
-    content_negotiation_class = AlwaysJSON  # `format` names an export here, not a renderer
     lookup_value_regex = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 
     @property
@@ -131,19 +123,3 @@ class ConversationViewSet(mixins.RetrieveModelMixin, viewsets.GenericViewSet[Con
         return self._detail(
             services.branch_choose(conversation=conversation, message_id=fields["message_id"]),
         )
-
-    @extend_schema(parameters=[_FORMAT], responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})
-    @action(detail=True)
-    def export(self, request: Request, pk: str) -> StreamingHttpResponse:
-        """The conversation as a file."""
-        conversation = self.get_object()
-        plugin_id = request.query_params.get("format", "")
-        if not plugin_id:
-            message = "Name an export plugin, such as ?format=markdown-export."
-            raise ChatError("invalid", message, errors=[{"pointer": "/format", "message": message}])
-        file = conversation_export(conversation=conversation, plugin_id=plugin_id, user=user_facts(request.user))
-        response = StreamingHttpResponse(file.pieces(), content_type=file.media_type)
-        response["Content-Disposition"] = content_disposition_header(as_attachment=True, filename=file.name) or ""
-        response["Content-Length"] = str(len(file.content))
-        response["X-Content-Type-Options"] = "nosniff"
-        return response

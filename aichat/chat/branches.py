@@ -88,10 +88,6 @@ class Tree:
         """What the user said last on this branch."""
         return next((one for one in reversed(path) if self._nodes[one].role == "user"), None)
 
-    def has_answer(self, path: Sequence[UUID]) -> bool:
-        """Whether anything on this branch was answered."""
-        return any(self._nodes[one].role == "assistant" for one in path)
-
     def _head(self, node: Node) -> Node:
         """Where the answer begins that this message is a part of: tools are called before its last words."""
         while node.role in _ANSWERING:

@@ -13,7 +13,7 @@ import orjson
 from aichat.chat.errors import ChatError
 from plugins_app.services.errors import StudioError
 
-__all__ = ["Receive", "Scope", "Send", "header", "read_body", "send_json", "send_problem", "send_stream"]
+__all__ = ["Receive", "Scope", "Send", "header", "read_body", "send_file", "send_json", "send_problem", "send_stream"]
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -90,6 +90,15 @@ async def _send_whole(send: Send, status: int, body: bytes, headers: Headers) ->
 
 async def send_stream(receive: Receive, send: Send, chunks: AsyncGenerator[bytes, None], headers: Headers = ()) -> None:
     """Answer with server-sent events until they end or the client goes away."""
+    await _send_while_read(receive, send, chunks, (*_SSE, *headers))
+
+
+async def send_file(receive: Receive, send: Send, pieces: AsyncGenerator[bytes, None], headers: Headers) -> None:
+    """Answer with a file, piece by piece, until it ends or the client goes away."""
+    await _send_while_read(receive, send, pieces, (*_COMMON, *headers))
+
+
+async def _send_while_read(receive: Receive, send: Send, chunks: AsyncGenerator[bytes, None], headers: Headers) -> None:
     sender = asyncio.create_task(_send_all(send, chunks, headers))
     watcher = asyncio.create_task(_until_disconnect(receive))
     try:
@@ -104,7 +113,7 @@ async def send_stream(receive: Receive, send: Send, chunks: AsyncGenerator[bytes
 
 async def _send_all(send: Send, chunks: AsyncGenerator[bytes, None], headers: Headers) -> None:
     with contextlib.suppress(ConnectionError):  # the reader went away: that is no failure
-        await send({"type": "http.response.start", "status": 200, "headers": [*_SSE, *headers]})
+        await send({"type": "http.response.start", "status": 200, "headers": list(headers)})
         async with aclosing(chunks):
             async for chunk in chunks:
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})

@@ -47,6 +47,12 @@ class Cancelling(Struct):
     status: Literal["cancelling"]
 
 
+class MadeTitle(Struct):
+    """What the conversation is called now."""
+
+    title: str
+
+
 class MessageStart(Struct):
     """Where question and answer are stored."""
 
@@ -111,7 +117,9 @@ class MessageEnd(Struct, omit_defaults=True, kw_only=True):
     message_id: UUID
     finish_reason: str | None
     usage: TokenUsage | None
+    cost: float | None
     duration_ms: float | None
+    first_token_ms: float | None
     generation: int | None
     content: str | None = None
 
@@ -143,6 +151,17 @@ _RESUME = {
     "description": "the last event that arrived; without it, the answer under way from its start",
     "schema": {"type": "string"},
 }
+_FORMAT = {
+    "name": "format",
+    "in": "query",
+    "required": True,
+    "description": "the id of an export plugin",
+    "schema": {"type": "string"},
+}
+_FILE = {
+    "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    "description": "the file, with the plugin's media type",
+}
 _BODY_PROBLEMS = {
     400: "json_malformed",
     404: "model_not_found, conversation_not_found, message_not_found",
@@ -156,7 +175,7 @@ _BODY_PROBLEMS = {
 
 def add_chat_routes(result: dict[str, Any], **options: Any) -> dict[str, Any]:
     """A postprocessing hook of drf-spectacular."""
-    types = [ChatBody, RegenerateBody, ChatModels, Cancelling, *_EVENTS.values()]
+    types = [ChatBody, RegenerateBody, ChatModels, Cancelling, MadeTitle, *_EVENTS.values()]
     _, schemas = msgspec.json.schema_components(types, ref_template=_REF)
     components = result["components"]["schemas"]
     clash = components.keys() & schemas.keys()
@@ -208,6 +227,23 @@ def _paths() -> dict[str, Any]:
                 "End the answer under way",
                 cancelled | _problems({404: "conversation_not_found", 409: "answer_not_running"}),
                 _ID,
+            ),
+        },
+        "/api/conversations/{id}/title": {
+            "post": _operation(
+                "conversations_title_create",
+                "Have the model make a title anew",
+                {"200": _json("MadeTitle")} | _problems({404: "conversation_not_found", 422: "invalid"}),
+                _ID,
+            ),
+        },
+        "/api/conversations/{id}/export": {
+            "get": _operation(
+                "conversations_export_retrieve",
+                "The conversation as a file, sent while it is made",
+                {"200": _FILE} | _problems({404: "conversation_not_found, export_not_found", 502: "export_invalid"}),
+                _ID,
+                _FORMAT,
             ),
         },
     }

@@ -7,12 +7,15 @@ import logging
 import re
 from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import parse_qs
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
+from django.utils.http import content_disposition_header
+
 from aichat.chat.bodies import parse_chat_body, parse_regenerate_body
 from aichat.chat.errors import ChatError
-from aichat.chat.http import Receive, Scope, Send, header, read_body, send_json, send_problem, send_stream
+from aichat.chat.http import Receive, Scope, Send, header, read_body, send_file, send_json, send_problem, send_stream
 from aichat.chat.live import LiveAnswer, parse_event_id
 from aichat.chat.studio import ChatStudio
 from plugins_app.services.connections import DATABASE_AWAY
@@ -26,7 +29,7 @@ _studios: WeakKeyDictionary[asyncio.AbstractEventLoop, ChatStudio] = WeakKeyDict
 _Handler = Callable[[ChatStudio, Scope, Receive, Send, UUID | None], Awaitable[None]]
 _UUID = r"(?P<id>[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12})"
 _ROUTE = re.compile(
-    rf"/api/(?:(?P<flat>chat|models)|conversations/{_UUID}/(?P<of>messages|regenerate|stream|cancel))/?"
+    rf"/api/(?:(?P<flat>chat|models)|conversations/{_UUID}/(?P<of>messages|regenerate|stream|cancel|title|export))/?"
 )
 
 
@@ -54,6 +57,9 @@ async def _answer(handler: _Handler, scope: Scope, receive: Receive, send: Send,
     try:
         await handler(current_studio(), scope, receive, watched, conversation_id)
     except StudioError as error:
+        if watched.begun:  # in the middle of a file: breaking off is the only way left to say so
+            _log.warning("%s %s broke off: %s: %s", scope["method"], scope["path"], error.code, error.detail)
+            raise
         await send_problem(send, error)
     except DATABASE_AWAY as error:
         _log.warning("%s %s: the database cannot be used: %s", scope["method"], scope["path"], error)
@@ -145,6 +151,20 @@ async def _cancel(studio: ChatStudio, scope: Scope, receive: Receive, send: Send
     await send_json(send, 202, {"message_id": message_id, "status": "cancelling"})
 
 
+async def _title(studio: ChatStudio, scope: Scope, receive: Receive, send: Send, conversation_id: UUID | None) -> None:
+    user = await studio.authenticator.user_of(scope)
+    await send_json(send, 200, {"title": await studio.retitle(user, _required(conversation_id))})
+
+
+async def _export(studio: ChatStudio, scope: Scope, receive: Receive, send: Send, conversation_id: UUID | None) -> None:
+    user = await studio.authenticator.user_of(scope)
+    plugin_id = parse_qs(scope["query_string"].decode("latin-1")).get("format", [""])[0]
+    file = await studio.export(user, _required(conversation_id), plugin_id)
+    disposition = content_disposition_header(as_attachment=True, filename=file.name) or "attachment"
+    headers = [(b"content-type", file.media_type.encode()), (b"content-disposition", disposition.encode())]
+    await send_file(receive, send, file.pieces, headers)
+
+
 def _required(conversation_id: UUID | None) -> UUID:
     if conversation_id is None:
         raise ChatError("not_found", "There is nothing here.")
@@ -158,4 +178,6 @@ _HANDLERS: dict[str, tuple[str, _Handler]] = {
     "regenerate": ("POST", _regenerate),
     "stream": ("GET", _stream),
     "cancel": ("POST", _cancel),
+    "title": ("POST", _title),
+    "export": ("GET", _export),
 }

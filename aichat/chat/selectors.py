@@ -18,7 +18,9 @@ from aichat.chat.models import Attachment, Conversation, Message
 from aichat.chat.search import Found, excerpt, words_of
 
 __all__ = [
+    "Beginning",
     "Regeneration",
+    "beginning",
     "branch",
     "conversation_find",
     "conversation_get",
@@ -170,6 +172,31 @@ def _is_sayable(message: Message) -> bool:
     if message.status == Message.Status.COMPLETE:
         return True
     return message.status == Message.Status.CANCELLED and bool(message.content)
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """How a conversation began, and the model to ask about it."""
+
+    conversation_id: UUID
+    model: str
+    question: str
+    answer: str
+
+
+def beginning(*, user_id: int, conversation_id: UUID | str) -> Beginning:
+    """The first question of the current branch, and what was answered.
+
+    Raises:
+        ChatError: the conversation is not the user's, or nothing was said in it yet.
+    """
+    conversation = conversation_get(user_id=user_id, conversation_id=conversation_id)
+    said, _ = current_branch(conversation=conversation)
+    question = next((one.content for one in said if one.role == Message.Role.USER and one.content), "")
+    answers = (one.content for one in said if one.role == Message.Role.ASSISTANT and one.content)
+    if not question or not conversation.model:
+        raise ChatError("invalid", "Nothing has been said yet that a title could be made of.")
+    return Beginning(conversation.pk, conversation.model, question, next(answers, ""))
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,7 @@ class AnswerStart:
     message_id: str
     messages: list[dict[str, Any]]
     params: dict[str, Any] = field(default_factory=dict)
-    is_first: bool = False
+    needs_title: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,17 +137,15 @@ def _begun(answer: Message, system_prompt: str | None, params: dict[str, Any] | 
     conversation = answer.conversation
     prompt = conversation.system_prompt if system_prompt is None else system_prompt
     tree = selectors.tree_of(conversation)
-    path = tree.path(answer.parent_id)
+    said = selectors.history(conversation=conversation, tree=tree, leaf_id=answer.parent_id)
+    is_first = all(message["role"] != Message.Role.ASSISTANT for message in said)
     return AnswerStart(
         str(conversation.pk),
-        _text(tree.last_question(path)),
+        _text(tree.last_question(tree.path(answer.parent_id))),
         str(answer.pk),
-        [
-            *([{"role": "system", "content": prompt}] if prompt.strip() else []),
-            *selectors.history(conversation=conversation, tree=tree, leaf_id=answer.parent_id),
-        ],
+        [*([{"role": "system", "content": prompt}] if prompt.strip() else []), *said],
         conversation.params | (params or {}),
-        not tree.has_answer(path),
+        is_first and conversation.titled_by == Conversation.TitledBy.WORDS,
     )
 
 

@@ -19,6 +19,8 @@ from aichat.chat.bodies import ChatBody, RegenerateBody
 from aichat.chat.calling import UserCalls
 from aichat.chat.completion import Question, complete
 from aichat.chat.errors import ChatError
+from aichat.chat.exportdata import export_data
+from aichat.chat.exporting import ExportedFile, conversation_export
 from aichat.chat.live import PING, LiveAnswer, encode_event
 from aichat.chat.middlewares import NoChunkHook
 from aichat.chat.models import Message
@@ -27,6 +29,7 @@ from aichat.chat.plan import ChatRequest, Plan, Plugins, Tool
 from aichat.chat.planning import Catalog, make_plan
 from aichat.chat.relay import Relay
 from aichat.chat.threads import DatabaseThreads
+from aichat.chat.titling import title_after_answer, title_anew
 from plugins_app import runtime
 from plugins_app.sdk import PluginType
 from plugins_app.selectors.registry import Registry, RegistryReader
@@ -61,6 +64,8 @@ class ChatStudio:
         self._planned: tuple[Registry, Plan] | None = None
         self._runs: dict[str, AnswerRun] = {}
         self._ended: OrderedDict[str, LiveAnswer] = OrderedDict()
+        self._titles: set[asyncio.Task[str | None]] = set()
+        self._closed = False
 
     async def models(self, user: ChatUser) -> list[dict[str, Any]]:
         """The models of all providers that serve now."""
@@ -136,7 +141,9 @@ class ChatStudio:
         )
         params = start.params | ({"tools": [tool.to_openai() for tool in tools.values()]} if tools else {})
         request = ChatRequest(model, start.messages, params, user.to_dict(), start.conversation_id)
-        self._run(live, pipeline, request)
+        run = self._run(live, pipeline, request)
+        if start.needs_title and settings.STUDIO_TITLES == "model":
+            run.task.add_done_callback(lambda _: self._title(run, user))
         return live
 
     def _look(self, user: ChatUser, conversation_id: UUID | None) -> Registry:
@@ -155,16 +162,48 @@ class ChatStudio:
                 raise ChatError("invalid", message, errors=[{"pointer": f"/tools/{index}", "message": message}])
         return await self._catalog.tools([serving[plugin_id] for plugin_id in dict.fromkeys(wanted)], calls)
 
-    def _run(self, live: LiveAnswer, pipeline: Pipeline, request: ChatRequest) -> None:
+    def _run(self, live: LiveAnswer, pipeline: Pipeline, request: ChatRequest) -> AnswerRun:
         self._relay.listen(self._cancel_here)
         run = self._runs[live.message_id] = AnswerRun(live, pipeline, request, self.threads, self._relay)
         run.task.add_done_callback(lambda _: self._forget(live))
+        return run
+
+    def _title(self, run: AnswerRun, user: ChatUser) -> None:
+        """Have a title made in the background, for nobody waits for it."""
+        if not run.is_answered or self._closed:
+            return
+        making = title_after_answer(self.complete, self.threads, user.to_dict(), run.live.conversation_id)
+        task = asyncio.create_task(making, name=f"title of {run.live.conversation_id}")
+        self._titles.add(task)
+        task.add_done_callback(self._titles.discard)
+
+    async def retitle(self, user: ChatUser, conversation_id: UUID) -> str:
+        """Make a title anew, whatever there was before; return it.
+
+        Raises:
+            ChatError: the conversation is not the user's, nothing was said in it, or the model cannot be asked.
+        """
+        return await title_anew(self.complete, self.threads, user.to_dict(), conversation_id)
 
     def _forget(self, live: LiveAnswer) -> None:
         del self._runs[live.message_id]
         self._ended[live.message_id] = live
         while len(self._ended) > _KEPT_ENDED:
             self._ended.popitem(last=False)
+
+    async def export(self, user: ChatUser, conversation_id: UUID, plugin_id: str) -> ExportedFile:
+        """The conversation as a file of the format `plugin_id`.
+
+        Raises:
+            StudioError: the conversation is not the user's, there is no such format, or its plugin failed.
+        """
+        data = await self.threads.run(_export_data, user, conversation_id)
+        if not plugin_id:
+            message = "Name an export plugin, such as ?format=markdown-export."
+            raise ChatError("invalid", message, errors=[{"pointer": "/format", "message": message}])
+        registry = await self.threads.run(self.registry.read)
+        calls = self._calls(registry, user.to_dict())
+        return await conversation_export(data, plugin_id, registry=registry, calls=calls)
 
     async def complete(self, question: Question) -> dict[str, Any]:
         """Answer a plugin's own question to a model; nothing of it is stored."""
@@ -221,9 +260,13 @@ class ChatStudio:
 
     async def close(self) -> None:
         """End every answer, stored as interrupted, and give everything back."""
+        self._closed = True
         for run in list(self._runs.values()):
             run.interrupt()
-        await asyncio.gather(*(run.task for run in list(self._runs.values())), return_exceptions=True)
+        for task in self._titles:
+            task.cancel()
+        tasks = [*(run.task for run in self._runs.values()), *self._titles]
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self._relay.close()
         await asyncio.get_running_loop().run_in_executor(None, self.threads.close)
 
@@ -243,6 +286,10 @@ def _start_data(start: services.AnswerStart, model: str, generation: int | None)
     }
 
 
+def _export_data(user: ChatUser, conversation_id: UUID) -> dict[str, Any]:
+    return export_data(conversation=selectors.conversation_get(user_id=user.id, conversation_id=conversation_id))
+
+
 def _find_answer(user: ChatUser, conversation_id: UUID, message_id: str | None) -> Message | None:
     conversation = selectors.conversation_get(user_id=user.id, conversation_id=conversation_id)
     return selectors.streaming_message(conversation=conversation, message_id=message_id)
@@ -258,7 +305,9 @@ def _stored_end(answer: Message, number: int) -> bytes:
         "message_id": key,
         "finish_reason": answer.finish_reason,
         "usage": answer.usage,
+        "cost": answer.cost,
         "duration_ms": answer.duration_ms,
+        "first_token_ms": answer.first_token_ms,
         "generation": answer.generation,
         "content": answer.content,
     }

@@ -175,7 +175,6 @@ def test_someone_elses_conversation_does_not_exist_not_even_for_an_operator(ann:
         assert bob.get(f"{PATH}{query}").json()["count"] == 0
     for answer in (
         bob.get(f"{PATH}/{conversation.pk}"),
-        bob.get(f"{PATH}/{conversation.pk}/export?format=x"),
         bob.post(f"{PATH}/{conversation.pk}/restore"),
         bob.post(
             f"{PATH}/{conversation.pk}/branch",

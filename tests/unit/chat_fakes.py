@@ -109,7 +109,7 @@ class FakeStream:
     generation: int | None = 7
 
     def __init__(self, function: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any]) -> None:
-        self.messages, self.model = list(args[0]), args[1]
+        self.messages, self.model = list(args[0]), args[1] if len(args) > 1 else None  # an export has no model
         self.kwargs = kwargs
         self.closed = False
         self._items: AsyncIterator[Any] = _items(function(*args, **kwargs))
