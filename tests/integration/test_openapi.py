@@ -51,7 +51,7 @@ def test_the_raw_routes_are_in_it(document: Any, path: str, method: str) -> None
     operation = document["paths"][path][method]
     assert operation["summary"] and "401" in operation["responses"]
     streams = [answer for answer in operation["responses"].values() if "text/event-stream" in answer.get("content", {})]
-    assert bool(streams) == path.endswith(("chat", "messages", "stream", "completions"))
+    assert bool(streams) == path.endswith(("chat", "messages", "regenerate", "stream", "completions"))
 
 
 def test_a_real_answers_events_are_as_documented(studio: Studio, document: Any) -> None:

@@ -176,7 +176,7 @@ export interface paths {
             readonly path?: never;
             readonly cookie?: never;
         };
-        /** @description The conversation as a file. */
+        /** The conversation as a file, sent while it is made */
         readonly get: operations["conversations_export_retrieve"];
         readonly put?: never;
         readonly post?: never;
@@ -248,6 +248,23 @@ export interface paths {
         readonly get: operations["conversations_stream_retrieve"];
         readonly put?: never;
         readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/conversations/{id}/title": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** Have the model make a title anew */
+        readonly post: operations["conversations_title_create"];
         readonly delete?: never;
         readonly options?: never;
         readonly head?: never;
@@ -1841,6 +1858,13 @@ export interface components {
             readonly username: string;
             readonly password: string;
         };
+        /**
+         * MadeTitle
+         * @description What the conversation is called now.
+         */
+        readonly MadeTitle: {
+            readonly title: string;
+        };
         /** @description A message with the words. */
         readonly Match: {
             /** Format: uuid */
@@ -1898,7 +1922,9 @@ export interface components {
             readonly message_id: string;
             readonly finish_reason: string | null;
             readonly usage: components["schemas"]["TokenUsage"] | null;
+            readonly cost: number | null;
             readonly duration_ms: number | null;
+            readonly first_token_ms: number | null;
             readonly generation: number | null;
             /** @default null */
             readonly content: string | null;
@@ -3140,12 +3166,40 @@ export interface operations {
         };
         readonly requestBody?: never;
         readonly responses: {
+            /** @description the file, with the plugin's media type */
             readonly 200: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
                 content: {
                     readonly "application/octet-stream": string;
+                };
+            };
+            /** @description unauthenticated */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description conversation_not_found, export_not_found */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description export_invalid */
+            readonly 502: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -3408,6 +3462,54 @@ export interface operations {
             };
             /** @description conversation_not_found */
             readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    readonly conversations_title_create: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["MadeTitle"];
+                };
+            };
+            /** @description unauthenticated */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description conversation_not_found */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description invalid */
+            readonly 422: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
