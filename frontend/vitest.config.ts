@@ -9,6 +9,7 @@ export default defineConfig({
       "@": resolve(import.meta.dirname, "src"),
       // For bundled UI plugins, which lie outside this folder: in the browser the import map does this.
       react: resolve(import.meta.dirname, "node_modules/react"),
+      "react-dom": resolve(import.meta.dirname, "node_modules/react-dom"),
     },
   },
   server: { fs: { allow: [resolve(import.meta.dirname, "..")] } },

@@ -24,6 +24,7 @@ BUNDLED = frozenset(
         "budget",
         "calculator",
         "cohere",
+        "conversation-outline",
         "conversation-search",
         "csv-export",
         "date-time",
@@ -39,12 +40,15 @@ BUNDLED = frozenset(
         "openai-compatible",
         "pdf-export",
         "prompt-guard",
+        "prompt-library",
         "python-runner",
         "rate-limit",
         "redact",
         "response-cache",
         "system-prompt",
         "token-meter",
+        "tool-inspector",
+        "voice-input",
         "web-search",
     }
 )

@@ -1,19 +1,7 @@
-/** Every call the page makes to the server, one function each. */
-import { ask, type Call, get, relative, request } from "./http";
+/** Calls to the server about people, models and plugins, one function each; conversations are in chat.ts. */
+import { ask, get, relative } from "./http";
 import { pluginUrl, settle } from "./settling";
-import { serverEvents } from "./sse";
-import type {
-  ChatRequest,
-  ChatStreamEvent,
-  ConfigValues,
-  Conversation,
-  ConversationDetail,
-  Model,
-  Page,
-  Person,
-  Plugin,
-  Reloaded,
-} from "./types";
+import type { ConfigValues, Model, Page, Person, Plugin, Reloaded } from "./types";
 
 export interface LoadOptions {
   readonly config?: ConfigValues;
@@ -34,21 +22,6 @@ export async function models(signal?: AbortSignal): Promise<readonly Model[]> {
   return (await get<{ data: readonly Model[] }>("/api/models", signal)).data;
 }
 
-export async function conversations(search: string, signal?: AbortSignal): Promise<readonly Conversation[]> {
-  const query = new URLSearchParams({ page_size: "100", ...(search && { search }) });
-  return (await get<Page<Conversation>>(`/api/conversations?${query}`, signal)).results;
-}
-
-export const conversation = (id: string, signal?: AbortSignal) =>
-  get<ConversationDetail>(`/api/conversations/${encodeURIComponent(id)}`, signal);
-export const renameConversation = (id: string, title: string) =>
-  ask<Conversation>(`/api/conversations/${encodeURIComponent(id)}`, { method: "PATCH", body: { title } });
-export const deleteConversation = (id: string, keepalive = false) =>
-  ask<unknown>(`/api/conversations/${encodeURIComponent(id)}`, { method: "DELETE", keepalive });
-
-export const exportUrl = (id: string, format: string) =>
-  `/api/conversations/${encodeURIComponent(id)}/export?format=${encodeURIComponent(format)}`;
-
 export const plugins = (signal?: AbortSignal) => all<Plugin>("/api/plugins/available?page_size=200", signal);
 export const plugin = (id: string, signal?: AbortSignal) => get<Plugin>(pluginUrl(id), signal);
 export const loadPlugin = (plugin_id: string, { config, grant }: LoadOptions = {}) =>
@@ -65,32 +38,18 @@ export const reloadPlugin = (id: string) =>
   settle(ask<Reloaded>(`${pluginUrl(id)}/reload`, { method: "POST", body: {} }), id);
 export const configurePlugin = (id: string, config: ConfigValues) =>
   settle(ask<Plugin>(`${pluginUrl(id)}/config`, { method: "PUT", body: { config } }), id);
+
+/** Calls a method of a plugin, as the person at this page. */
+export async function executePlugin(
+  plugin_id: string,
+  method: string,
+  kwargs: Readonly<Record<string, unknown>>,
+): Promise<unknown> {
+  const body = { plugin_id, method, kwargs };
+  return (await ask<{ result: unknown }>("/api/plugins/execute", { method: "POST", body })).data.result;
+}
+
 export const discoverPlugins = () => ask<unknown>("/api/plugins/discover", { method: "POST", body: {} });
-
-/** Sends a message and gives the answer's events as they come. */
-export function chat(
-  body: ChatRequest,
-  signal: AbortSignal,
-): AsyncGenerator<ChatStreamEvent, void, undefined> {
-  return streamed("/api/chat", { method: "POST", body, signal });
-}
-
-/** The events of an answer after `lastEventId`; of the one under way, from its start, without it. */
-export function resumeChat(id: string, lastEventId: string | undefined, signal: AbortSignal) {
-  const headers = lastEventId ? { "Last-Event-ID": lastEventId } : {};
-  return streamed(`/api/conversations/${encodeURIComponent(id)}/stream`, { signal, headers });
-}
-
-export const cancelChat = (id: string) =>
-  ask<unknown>(`/api/conversations/${encodeURIComponent(id)}/cancel`, { method: "POST" });
-
-async function* streamed(path: string, call: Call): AsyncGenerator<ChatStreamEvent, void, undefined> {
-  const response = await request(path, { ...call, accept: "text/event-stream" });
-  if (!response.body) return;
-  for await (const { event, data, id } of serverEvents(response.body)) {
-    yield { event, id, data: JSON.parse(data) } as ChatStreamEvent;
-  }
-}
 
 export async function all<T>(path: string, signal?: AbortSignal): Promise<readonly T[]> {
   const found: T[] = [];

@@ -2,7 +2,7 @@
  * The shapes of the studio's HTTP interface, as far as the page uses them. Most come from its OpenAPI document
  * (`npm run client` writes schema.d.ts); the events of an answer are public to UI plugins and so are in plugins/types.
  */
-import type { ChatEvents, TokenUsage } from "@/plugins/types";
+import type { ChatAttachment, ChatEvents, TokenUsage } from "@/plugins/types";
 import type { components } from "./schema";
 import type { Reason } from "./shapes";
 
@@ -77,16 +77,68 @@ export type Reloaded = Plugin &
 
 export type Model = Schemas["ChatModel"];
 
-export interface Conversation {
+/** What is told to the model beside what was said. */
+export interface ConversationSettings {
+  readonly system_prompt: string;
+  readonly params: ChatParams;
+}
+
+export interface ChatParams {
+  readonly temperature?: number;
+  readonly top_p?: number;
+  readonly max_tokens?: number;
+  readonly seed?: number;
+  readonly [name: string]: unknown;
+}
+
+/** Words of a message around what was looked for. */
+export interface SearchMatch {
+  readonly message_id: string;
+  readonly role: string;
+  readonly excerpt: readonly { readonly text: string; readonly hit: boolean }[];
+}
+
+export interface Conversation extends Partial<ConversationSettings> {
   readonly id: string;
   readonly title: string;
   readonly created_at: string;
   readonly updated_at: string;
+  readonly pinned?: boolean;
+  readonly archived?: boolean;
+  readonly model?: string;
+  readonly message_count?: number;
+  /** Only in the answer to a search. */
+  readonly matches?: readonly SearchMatch[];
+  /** Only in the list of deleted ones. */
+  readonly deleted_at?: string;
+}
+
+export type ConversationChange = Partial<
+  Pick<Conversation, "title" | "pinned" | "archived" | "system_prompt" | "params" | "model">
+>;
+
+export interface ImportReport {
+  readonly format: string;
+  readonly imported: number;
+  /** They had been imported before. */
+  readonly skipped: number;
+  readonly conversations: readonly { readonly id: string; readonly title: string }[];
+  readonly problems: readonly { readonly title: string; readonly detail: string }[];
+}
+
+export interface ApprovalDecision {
+  readonly approve: boolean;
+  /** Not to be asked again for this tool. */
+  readonly remember?: boolean;
 }
 
 export interface StoredMessage {
   readonly id: string;
+  readonly parent_id?: string | null;
+  /** The ids of all messages at this place, in their order, itself among them. */
+  readonly siblings?: readonly string[];
   readonly role: "user" | "assistant" | "system" | "tool";
+  readonly attachments?: readonly ChatAttachment[];
   /** Text, or OpenAI's list of parts. */
   readonly content: string | readonly { readonly type: string; readonly text?: string }[] | null;
   readonly reasoning?: string | null;
@@ -98,7 +150,9 @@ export interface StoredMessage {
   readonly created_at?: string;
   readonly status?: "streaming" | "complete" | "error" | "cancelled";
   readonly finish_reason?: string | null;
+  readonly cost?: number | null;
   readonly duration_ms?: number | null;
+  readonly first_token_ms?: number | null;
   readonly error?: unknown;
 }
 
@@ -110,6 +164,11 @@ export interface ChatRequest {
   readonly model: string;
   readonly message: string;
   readonly conversation_id?: string;
+  /** For a new conversation, which is made with them. */
+  readonly settings?: ConversationSettings;
+  /** Under which message; `null`: as the first. Without it, at the end. */
+  readonly parent_id?: string | null;
+  readonly attachments?: readonly string[];
   readonly tools?: "auto" | readonly string[];
 }
 

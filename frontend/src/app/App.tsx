@@ -9,7 +9,6 @@ import { pluginManager } from "@/plugins/instance";
 import { Problem, Splash } from "@/ui/states";
 import { startTheme, theme } from "@/ui/theme";
 import { Toasts } from "@/ui/toasts";
-import { commitDeletions } from "./deletions";
 import { useMe, usePluginList } from "./queries";
 import { pageAt } from "./routes";
 import { Shell } from "./Shell";
@@ -19,7 +18,6 @@ startTheme();
 pluginManager.host.theme.set(theme.get());
 theme.subscribe((value) => pluginManager.host.theme.set(value));
 whenSignedOut(() => queryClient.setQueryData(keys.me, null));
-window.addEventListener("pagehide", commitDeletions);
 
 export function App() {
   return (

@@ -2,11 +2,11 @@ import { Cpu, MessageSquare, MessageSquarePlus, Moon, Puzzle, Server, Settings, 
 import { type KeyboardEvent, type ReactNode, useId, useState } from "react";
 import { useLocation } from "wouter";
 import type { Person } from "@/api/types";
-import { chosenModel } from "@/chat/model";
+import { chooseModel } from "@/chat/choosing";
 import { PluginMount, useReadable } from "@/plugins/react";
 import { Dialog } from "@/ui/Dialog";
 import { toggleTheme } from "@/ui/theme";
-import { hiddenConversations } from "./deletions";
+import { hiddenConversations } from "./conversations";
 import { Overlay } from "./overlay";
 import { useConversations, useModels } from "./queries";
 
@@ -84,7 +84,7 @@ export function CommandPalette({ person }: { person: Person }) {
 
 function useCommands(person: Person): readonly CommandItem[] {
   const [, navigate] = useLocation();
-  const { data: chats = [] } = useConversations();
+  const { items: chats = [] } = useConversations();
   const { data: models = [] } = useModels();
   const hidden = useReadable(hiddenConversations);
   const own: CommandItem[] = [
@@ -138,7 +138,7 @@ function useCommands(person: Person): readonly CommandItem[] {
     label: `Use ${model.name}`,
     kind: "Model",
     icon: <Cpu size={16} />,
-    run: () => chosenModel.set(model.id),
+    run: () => chooseModel(model.id),
   }));
   const byChat = chats
     .filter(({ id }) => !hidden.has(id))

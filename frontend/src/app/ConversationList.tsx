@@ -1,35 +1,36 @@
-import { MoreHorizontal } from "lucide-react";
-import { type FormEvent, useDeferredValue, useRef, useState } from "react";
+import { Archive, MoreHorizontal, Pin } from "lucide-react";
+import { type KeyboardEvent, useState } from "react";
 import { Link, useLocation } from "wouter";
-import * as studio from "@/api/studio";
-import type { Conversation } from "@/api/types";
+import type { Conversation, SearchMatch } from "@/api/types";
 import { useReadable } from "@/plugins/react";
 import { dayLabel } from "@/ui/format";
 import { Menu } from "@/ui/Menu";
+import { MoreButton } from "@/ui/MoreButton";
 import { Problem } from "@/ui/states";
-import { toastError } from "@/ui/toasts";
-import { deleteConversation, hiddenConversations } from "./deletions";
-import { useConversations, usePluginList } from "./queries";
-import { keys, queryClient, sessions } from "./wiring";
+import { useConversationMenu } from "./conversationMenu";
+import { hiddenConversations } from "./conversations";
+import { useConversations } from "./queries";
+import { RenameForm } from "./RenameForm";
 
-export function ConversationList({ filter }: { filter: string }) {
-  const wanted = useDeferredValue(filter.trim().toLowerCase());
-  const { data, isPending, isError, error, refetch } = useConversations(wanted);
+interface ListProps {
+  /** What is looked for, in titles and in all that was said. */
+  readonly search: string;
+  readonly archived: boolean;
+}
+
+export function ConversationList({ search, archived }: ListProps) {
+  const pages = useConversations({ search, archived });
   const hidden = useReadable(hiddenConversations);
+  const { items = [], isPending, isError, error, refetch, isPlaceholderData } = pages;
   if (isPending) return <ListSkeleton />;
   if (isError) return <Problem error={error} onRetry={() => void refetch()} />;
-  const visible = data.filter(({ id, title }) => !hidden.has(id) && title.toLowerCase().includes(wanted));
-  if (visible.length === 0) {
-    return (
-      <p className="side-note">
-        {wanted ? "No chat has that in its title." : "Your chats will be listed here."}
-      </p>
-    );
-  }
+  const visible = items.filter(({ id }) => !hidden.has(id));
+  if (visible.length === 0) return <p className="side-note">{nothing(search, archived)}</p>;
   return (
-    <div className="conversations">
-      {grouped(visible).map(([label, items]) => (
-        <section key={label}>
+    // biome-ignore lint/a11y/noStaticElementInteractions: arrow keys are a short cut; Tab reaches every link as well
+    <div className="conversations" aria-busy={isPlaceholderData} onKeyDown={moveFocus}>
+      {grouped(visible, search, archived).map(([label, items]) => (
+        <section key={label} aria-label={label}>
           <h3>{label}</h3>
           <ul>
             {items.map((item) => (
@@ -38,17 +39,42 @@ export function ConversationList({ filter }: { filter: string }) {
           </ul>
         </section>
       ))}
+      <MoreButton pages={pages} label="Older chats" />
     </div>
   );
 }
 
-function grouped(items: readonly Conversation[]): [string, Conversation[]][] {
+function nothing(search: string, archived: boolean): string {
+  if (search) return `Nothing was said about “${search}”, and no chat is called so.`;
+  return archived
+    ? "Nothing is archived. What you archive is kept here, out of the way."
+    : "Your chats will be listed here.";
+}
+
+function grouped(
+  items: readonly Conversation[],
+  search: string,
+  archived: boolean,
+): readonly [string, readonly Conversation[]][] {
+  if (search) return [["Found", items]];
   const groups = new Map<string, Conversation[]>();
   for (const item of items) {
-    const label = dayLabel(item.updated_at);
+    const label = item.pinned && !archived ? "Pinned" : dayLabel(item.updated_at);
     groups.set(label, [...(groups.get(label) ?? []), item]);
   }
   return [...groups];
+}
+
+/** Up and down go through the list, as in any list; into it from the search box as well. */
+export function moveFocus(event: KeyboardEvent): void {
+  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  if (!step || event.target instanceof HTMLInputElement) return;
+  const links = [...event.currentTarget.querySelectorAll<HTMLElement>("li > a, li > .conversation-row > a")];
+  const at = links.findIndex((link) => link.closest("li")?.contains(document.activeElement));
+  const next = links[at + step];
+  if (at < 0 || !next) return;
+  event.preventDefault();
+  next.focus();
 }
 
 function ListSkeleton() {
@@ -61,66 +87,48 @@ function ListSkeleton() {
   );
 }
 
-function ConversationItem({ conversation: { id, title } }: { conversation: Conversation }) {
-  const [path, navigate] = useLocation();
+function ConversationItem({ conversation }: { conversation: Conversation }) {
+  const { id, title, pinned, archived, matches } = conversation;
+  const [path] = useLocation();
   const [renaming, setRenaming] = useState(false);
-  const { data: plugins = [] } = usePluginList();
-  const here = path === `/c/${id}`;
-  const remove = () => {
-    deleteConversation(id, title);
-    if (here) navigate("/");
-  };
-  const exports = plugins.filter((plugin) => plugin.type === "export" && plugin.state === "active");
-  if (renaming) return <RenameForm id={id} title={title} onDone={() => setRenaming(false)} />;
+  const items = useConversationMenu(conversation, () => setRenaming(true));
+  if (renaming) {
+    return (
+      <li>
+        <RenameForm id={id} title={title} onDone={() => setRenaming(false)} />
+      </li>
+    );
+  }
   return (
-    <li className="conversation" data-testid={`conversation-${id}`}>
-      <Link href={`/c/${id}`} aria-current={here ? "page" : undefined} title={title}>
-        {title || "Untitled"}
-      </Link>
-      <Menu
-        label={`More for ${title}`}
-        icon={<MoreHorizontal size={16} />}
-        items={[
-          { label: "Rename", run: () => setRenaming(true) },
-          ...exports.map((plugin) => ({
-            label: `Export as ${plugin.name.replace(/ export$/i, "")}`,
-            run: () => window.location.assign(studio.exportUrl(id, plugin.id)),
-          })),
-          { label: "Delete", run: remove, danger: true },
-        ]}
-      />
+    <li data-testid={`conversation-${id}`}>
+      <div className="conversation conversation-row">
+        <Link href={`/c/${id}`} aria-current={path === `/c/${id}` ? "page" : undefined} title={title}>
+          {title || "Untitled"}
+        </Link>
+        {pinned && <Pin size={13} className="conversation-mark" aria-label="Pinned" />}
+        {archived && matches && <Archive size={13} className="conversation-mark" aria-label="Archived" />}
+        <Menu label={`More for ${title}`} icon={<MoreHorizontal size={16} />} items={items} />
+      </div>
+      {matches?.map((match) => (
+        <Excerpt key={match.message_id} conversationId={id} match={match} />
+      ))}
     </li>
   );
 }
 
-function RenameForm({ id, title, onDone }: { id: string; title: string; onDone: () => void }) {
-  const input = useRef<HTMLInputElement>(null);
-  const save = async (event?: FormEvent) => {
-    event?.preventDefault();
-    const next = input.current?.value.trim();
-    onDone();
-    if (!next || next === title) return;
-    try {
-      await studio.renameConversation(id, next);
-      sessions.find(id)?.rename(next);
-      await queryClient.invalidateQueries({ queryKey: keys.conversations });
-    } catch (error) {
-      toastError("The chat was not renamed.", error);
-    }
-  };
+/** Where it was said; leads there. */
+function Excerpt({ conversationId, match }: { conversationId: string; match: SearchMatch }) {
   return (
-    <li>
-      <form className="rename" onSubmit={save}>
-        <input
-          ref={input}
-          defaultValue={title}
-          aria-label="New title"
-          autoFocus
-          onFocus={(event) => event.target.select()}
-          onBlur={() => void save()}
-          onKeyDown={(event) => event.key === "Escape" && onDone()}
-        />
-      </form>
-    </li>
+    <Link
+      href={`/c/${conversationId}?message=${match.message_id}`}
+      className="excerpt"
+      data-testid="search-match"
+    >
+      <small>{match.role === "user" ? "You" : "Answer"}</small>{" "}
+      {match.excerpt.map(({ text, hit }, index) =>
+        // biome-ignore lint/suspicious/noArrayIndexKey: the pieces of one excerpt never change places
+        hit ? <mark key={index}>{text}</mark> : <span key={index}>{text}</span>,
+      )}
+    </Link>
   );
 }

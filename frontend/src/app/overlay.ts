@@ -1,6 +1,6 @@
 import { Value } from "@/plugins/emitter";
 
-export type OverlayName = "sidebar" | "palette" | "settings";
+export type OverlayName = "sidebar" | "palette" | "settings" | "import" | "deleted";
 
 /** Which one of the page's overlays is open; never two. */
 export const overlay = new Value<OverlayName | null>(null);

@@ -1,9 +1,10 @@
 import { keepPreviousData, useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import * as chat from "@/api/chat";
 import { ApiError, relative } from "@/api/http";
 import * as management from "@/api/management";
 import { isUnsettled } from "@/api/settling";
 import * as studio from "@/api/studio";
-import type { Plugin } from "@/api/types";
+import type { Conversation, Plugin } from "@/api/types";
 import { keys } from "./wiring";
 
 /** `null`: nobody is signed in. */
@@ -54,19 +55,19 @@ export function untilNextLook(plugins: readonly Plugin[], now = Date.now()): num
 }
 
 /** The latest ones; a search looks through all. What is on the screen stays until the new list is there. */
-export function useConversations(search = "") {
-  return useQuery({
-    queryKey: [...keys.conversations, search],
-    queryFn: ({ signal }) => studio.conversations(search, signal),
-    placeholderData: keepPreviousData,
-  });
+export function useConversations(query: chat.ConversationQuery = {}) {
+  const path = chat.conversationsPath(query);
+  return usePages<Conversation>([...keys.conversations, path], path, { placeholderData: keepPreviousData });
 }
 
 /** A long list, one page of it after another. */
 export function usePages<T>(
   queryKey: readonly unknown[],
   path: string,
-  again: (items: readonly T[]) => number | false = () => false,
+  {
+    again = () => false,
+    ...more
+  }: { again?: (items: readonly T[]) => number | false; placeholderData?: typeof keepPreviousData } = {},
 ) {
   const query = useInfiniteQuery({
     queryKey,
@@ -74,6 +75,7 @@ export function usePages<T>(
     initialPageParam: path,
     getNextPageParam: ({ next }) => (next ? relative(next) : null),
     refetchInterval: ({ state }) => again(state.data?.pages.flatMap(({ results }) => results) ?? []),
+    ...more,
   });
   return { ...query, items: query.data?.pages.flatMap(({ results }) => results) };
 }

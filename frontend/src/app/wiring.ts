@@ -1,6 +1,7 @@
 /** Where the page's long-lived parts are made and tied together; everything else gets them from here. */
 import { notifyManager, type Query, QueryClient } from "@tanstack/react-query";
 import { navigate } from "wouter/use-browser-location";
+import * as chat from "@/api/chat";
 import { ApiError } from "@/api/http";
 import * as studio from "@/api/studio";
 import type { LifecycleEvent, Person, Plugin } from "@/api/types";
@@ -36,10 +37,13 @@ export const keys = {
 } as const;
 
 export const sessions: Sessions = new Sessions({
-  chat: studio.chat,
-  resume: studio.resumeChat,
-  cancel: studio.cancelChat,
-  read: studio.conversation,
+  chat: chat.chat,
+  regenerate: chat.regenerate,
+  resume: chat.resumeChat,
+  cancel: chat.cancelChat,
+  read: chat.conversation,
+  branch: chat.showBranch,
+  approve: chat.decide,
   pause: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
   schedule: (work) => void requestAnimationFrame(work),
   emit: (event, payload, session) => {
@@ -52,7 +56,10 @@ export const sessions: Sessions = new Sessions({
     void queryClient.invalidateQueries({ queryKey: keys.conversations });
   },
   onEnded: () => void queryClient.invalidateQueries({ queryKey: keys.conversations }),
+  onTitled: () => void queryClient.invalidateQueries({ queryKey: keys.conversations }),
 });
+
+pluginManager.host.use({ call: studio.executePlugin });
 
 /** Somebody signed in or out: nothing of whoever was there before is kept. */
 export function setPerson(person: Person | null): void {

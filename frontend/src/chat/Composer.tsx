@@ -1,31 +1,45 @@
-import { ArrowUp, Square } from "lucide-react";
-import { type KeyboardEvent, useEffect, useRef, useState } from "react";
+import { ArrowUp, Paperclip, Square } from "lucide-react";
+import { type ClipboardEvent, type KeyboardEvent, type RefObject, useEffect, useRef, useState } from "react";
+import { flushSync } from "react-dom";
 import { pluginManager } from "@/plugins/instance";
 import { PluginMount } from "@/plugins/react";
+import type { ChatAttachment } from "@/plugins/types";
+import { DropTarget } from "@/ui/DropTarget";
+import { DraftList } from "./DraftList";
+import { useAttachments } from "./useAttachments";
 
 interface ComposerProps {
   readonly answering: boolean;
   readonly disabled: boolean;
-  readonly onSend: (text: string) => void;
+  readonly onSend: (text: string, attachments: readonly ChatAttachment[]) => void;
   readonly onStop: () => void;
 }
 
 export function Composer({ answering, disabled, onSend, onStop }: ComposerProps) {
   const [text, setText] = useState("");
   const area = useRef<HTMLTextAreaElement>(null);
-  const ready = text.trim().length > 0 && !answering && !disabled;
-  useInsertions(area, setText);
+  const files = useAttachments();
+  const said = text.trim().length > 0 || files.ready.length > 0;
+  const ready = said && files.settled && !answering && !disabled;
+  usePluginText(area, text, setText);
   useEscape(answering, onStop);
   const send = () => {
     if (!ready) return;
-    onSend(text.trim());
+    onSend(text.trim(), files.ready);
     setText("");
+    files.clear();
   };
   const onKeyDown = (event: KeyboardEvent) => {
     // While a word is being composed (Japanese, Chinese, ...) Enter belongs to the input method.
     if (event.key !== "Enter" || event.shiftKey || event.nativeEvent.isComposing) return;
     event.preventDefault();
     send();
+  };
+  const onPaste = (event: ClipboardEvent) => {
+    const pasted = [...event.clipboardData.files];
+    if (pasted.length === 0) return;
+    event.preventDefault();
+    files.add(pasted);
   };
   return (
     <form
@@ -35,6 +49,12 @@ export function Composer({ answering, disabled, onSend, onStop }: ComposerProps)
         send();
       }}
     >
+      <DraftList drafts={files.drafts} onRemove={files.remove} />
+      {files.problem && (
+        <p className="composer-problem" role="alert">
+          {files.problem}
+        </p>
+      )}
       <textarea
         ref={area}
         rows={1}
@@ -43,50 +63,116 @@ export function Composer({ answering, disabled, onSend, onStop }: ComposerProps)
         aria-label="Message"
         onChange={(event) => setText(event.target.value)}
         onKeyDown={onKeyDown}
+        onPaste={onPaste}
         autoFocus
         data-testid="chat-input"
       />
       <div className="composer-bar">
+        <AttachButton disabled={disabled} onFiles={files.add} />
         <PluginMount mountPoint="chat-input" className="composer-plugins" />
-        {answering ? (
-          <button
-            type="button"
-            className="send stop"
-            aria-label="Stop the answer (Esc)"
-            title="Stop (Esc)"
-            onClick={onStop}
-            data-testid="chat-stop"
-          >
-            <Square size={14} fill="currentColor" />
-          </button>
-        ) : (
-          <button
-            type="submit"
-            className="send"
-            aria-label="Send"
-            title="Send (Enter)"
-            disabled={!ready}
-            data-testid="chat-send"
-          >
-            <ArrowUp size={18} />
-          </button>
-        )}
+        <SendButton answering={answering} ready={ready} onStop={onStop} />
       </div>
+      <DropTarget text="Drop files to send them along" onFiles={files.add} />
     </form>
   );
 }
 
-/** Text from UI plugins goes where the cursor is. */
-function useInsertions(
-  area: { current: HTMLTextAreaElement | null },
+function AttachButton({
+  disabled,
+  onFiles,
+}: {
+  disabled: boolean;
+  onFiles: (files: readonly File[]) => void;
+}) {
+  const input = useRef<HTMLInputElement>(null);
+  return (
+    <>
+      <button
+        type="button"
+        className="icon-button"
+        aria-label="Attach files"
+        title="Attach pictures, PDFs or texts"
+        disabled={disabled}
+        onClick={() => input.current?.click()}
+      >
+        <Paperclip size={17} />
+      </button>
+      <input
+        ref={input}
+        type="file"
+        multiple
+        hidden
+        aria-label="Files to attach"
+        onChange={({ target }) => {
+          onFiles([...(target.files ?? [])]);
+          target.value = ""; // the same file can be chosen again
+        }}
+        data-testid="file-input"
+      />
+    </>
+  );
+}
+
+function SendButton({
+  answering,
+  ready,
+  onStop,
+}: {
+  answering: boolean;
+  ready: boolean;
+  onStop: () => void;
+}) {
+  if (!answering) {
+    return (
+      <button
+        type="submit"
+        className="send"
+        aria-label="Send"
+        title="Send (Enter)"
+        disabled={!ready}
+        data-testid="chat-send"
+      >
+        <ArrowUp size={18} />
+      </button>
+    );
+  }
+  return (
+    <button
+      type="button"
+      className="send stop"
+      aria-label="Stop the answer (Esc)"
+      title="Stop (Esc)"
+      onClick={onStop}
+      data-testid="chat-stop"
+    >
+      <Square size={14} fill="currentColor" />
+    </button>
+  );
+}
+
+/** Text from UI plugins goes where the cursor is, or takes the place of all; and they can read what is there. */
+function usePluginText(
+  area: RefObject<HTMLTextAreaElement | null>,
+  text: string,
   setText: (change: (text: string) => string) => void,
 ) {
+  useEffect(() => pluginManager.host.draft.set(text), [text]);
   useEffect(() => {
-    return pluginManager.host.composer.on("insert", (inserted) => {
+    const { composer } = pluginManager.host;
+    const insert = composer.on("insert", (inserted) => {
       const { selectionStart: start = 0, selectionEnd: end = 0 } = area.current ?? {};
-      setText((text) => text.slice(0, start) + inserted + text.slice(end));
+      flushSync(() => setText((text) => text.slice(0, start) + inserted + text.slice(end)));
+      area.current?.focus();
+      area.current?.setSelectionRange(start + inserted.length, start + inserted.length);
+    });
+    const replace = composer.on("replace", (whole) => {
+      setText(() => whole);
       area.current?.focus();
     });
+    return () => {
+      insert();
+      replace();
+    };
   }, [area, setText]);
 }
 

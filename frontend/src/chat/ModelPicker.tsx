@@ -1,7 +1,7 @@
 import { ChevronDown, Cpu } from "lucide-react";
 import { Link } from "wouter";
 import type { Model } from "@/api/types";
-import { chosenModel } from "./model";
+import { chooseModel } from "./choosing";
 
 interface ModelPickerProps {
   readonly models: readonly Model[];
@@ -26,7 +26,7 @@ export function ModelPicker({ models, model, loading }: ModelPickerProps) {
         aria-label="Model"
         title={model.description ?? model.name}
         value={model.id}
-        onChange={(event) => chosenModel.set(event.target.value)}
+        onChange={(event) => chooseModel(event.target.value)}
         data-testid="model-picker"
       >
         {[...byPlugin(models)].map(([plugin, offered]) => (

@@ -3,12 +3,14 @@ import { memo, type ReactNode } from "react";
 import { PluginMount } from "@/plugins/react";
 import { CopyButton } from "@/ui/CopyButton";
 import { Spinner } from "@/ui/states";
+import { ApprovalCard } from "./ApprovalCard";
 import type { ToolCall } from "./turns";
 
-const WORDS = { running: "Running", done: "Done", failed: "Failed" } as const;
+const WORDS = { approval: "Asks you", running: "Running", done: "Done", failed: "Failed" } as const;
 
 /** What a tool was asked and what it said; closed until someone wants to know. */
 export const ToolCard = memo(function ToolCard({ call }: { call: ToolCall }) {
+  if (call.status === "approval") return <ApprovalCard call={call} />;
   return (
     <details className="tool-card" data-testid="tool-call" data-status={call.status}>
       <summary>

@@ -1,19 +1,16 @@
 import { ArrowDown } from "lucide-react";
-import { useEffect, useRef, useState } from "react";
+import { type RefObject, useEffect, useRef, useState } from "react";
+import { Overlay } from "@/app/overlay";
+import { pluginManager } from "@/plugins/instance";
 import { TurnView } from "./TurnView";
 import type { Turn } from "./turns";
 
-interface TranscriptProps {
-  readonly turns: readonly Turn[];
-  readonly onRetry: (() => void) | undefined;
-}
-
 /** Follows the answer while the reader is at its end, and leaves a reader who scrolled up alone. */
-export function Transcript({ turns, onRetry }: TranscriptProps) {
-  const { box, inner, away, toEnd } = useFollow(turns.length);
-  const last = turns.length - 1;
-  const streaming = turns.at(-1);
-  const busy = streaming?.role === "assistant" && ["waiting", "streaming"].includes(streaming.status);
+export function Transcript({ turns }: { turns: readonly Turn[] }) {
+  const { box, inner, away, toEnd, leave } = useFollow(turns.length);
+  useReveal(inner, leave);
+  const last = turns.at(-1);
+  const busy = last?.role === "assistant" && ["waiting", "streaming"].includes(last.status);
   return (
     <div className="transcript-wrap">
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a box that scrolls must be reachable by keyboard */}
@@ -24,7 +21,6 @@ export function Transcript({ turns, onRetry }: TranscriptProps) {
               // biome-ignore lint/suspicious/noArrayIndexKey: an id changes when the server gives its own; the place stays
               key={`${index}-${turn.role}`}
               turn={turn}
-              onRetry={index === last ? onRetry : undefined}
             />
           ))}
         </div>
@@ -38,6 +34,34 @@ export function Transcript({ turns, onRetry }: TranscriptProps) {
   );
 }
 
+const MARK_MS = 1_600;
+
+/** Shows a message that a UI plugin or a search asks for. */
+function useReveal(inner: RefObject<HTMLDivElement | null>, leave: () => void): void {
+  const leaving = useRef(leave);
+  leaving.current = leave;
+  useEffect(() => {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const undo = pluginManager.host.transcript.on("reveal", (messageId) => {
+      const found = inner.current?.querySelector<HTMLElement>(`[data-message-id="${CSS.escape(messageId)}"]`);
+      if (!found) return;
+      Overlay.close("sidebar");
+      leaving.current();
+      found.scrollIntoView({ block: "start" });
+      for (const marked of inner.current?.querySelectorAll("[data-revealed]") ?? []) {
+        marked.removeAttribute("data-revealed");
+      }
+      found.setAttribute("data-revealed", "");
+      clearTimeout(timer);
+      timer = setTimeout(() => found.removeAttribute("data-revealed"), MARK_MS);
+    });
+    return () => {
+      undo();
+      clearTimeout(timer);
+    };
+  }, [inner]);
+}
+
 const NEAR_PX = 60;
 
 function useFollow(turnCount: number) {
@@ -48,6 +72,9 @@ function useFollow(turnCount: number) {
   const toEnd = () => {
     following.current = true;
     box.current?.scrollTo({ top: box.current.scrollHeight });
+  };
+  const leave = () => {
+    following.current = false;
   };
   useEffect(() => {
     const [outer, content] = [box.current, inner.current];
@@ -77,5 +104,5 @@ function useFollow(turnCount: number) {
     following.current = true;
     if (box.current) box.current.scrollTop = box.current.scrollHeight;
   }, [turnCount]);
-  return { box, inner, away, toEnd };
+  return { box, inner, away, toEnd, leave };
 }

@@ -1,36 +1,29 @@
-import { Brain, RotateCw, TriangleAlert } from "lucide-react";
-import { memo } from "react";
+import { Brain, ChevronDown, RotateCw, TriangleAlert } from "lucide-react";
+import { memo, useContext } from "react";
 import { PluginMount } from "@/plugins/react";
 import { CopyButton } from "@/ui/CopyButton";
-import { seconds, whole } from "@/ui/format";
 import { Markdown } from "@/ui/Markdown";
+import { Menu } from "@/ui/Menu";
+import { BranchSwitch } from "./BranchSwitch";
+import { ChatContext } from "./context";
+import { factsOf, metaOf } from "./facts";
 import { ToolCard } from "./ToolCard";
-import { type AssistantTurn, type Part, type Turn, textOf, type UserTurn } from "./turns";
+import { type AssistantTurn, type Part, type Turn, textOf } from "./turns";
+import { UserMessage } from "./UserMessage";
 
-interface TurnProps {
-  readonly turn: Turn;
-  readonly onRetry: (() => void) | undefined;
-}
-
-export const TurnView = memo(function TurnView({ turn, onRetry }: TurnProps) {
-  return turn.role === "user" ? <UserMessage turn={turn} /> : <Answer turn={turn} onRetry={onRetry} />;
+export const TurnView = memo(function TurnView({ turn }: { turn: Turn }) {
+  return turn.role === "user" ? <UserMessage turn={turn} /> : <Answer turn={turn} />;
 });
 
-function UserMessage({ turn }: { turn: UserTurn }) {
-  return (
-    <article className="turn turn-user" data-testid="message-user" aria-label="You">
-      <div className="bubble">{turn.text}</div>
-    </article>
-  );
-}
-
-function Answer({ turn, onRetry }: { turn: AssistantTurn; onRetry: (() => void) | undefined }) {
+function Answer({ turn }: { turn: AssistantTurn }) {
   const open = turn.status === "waiting" || turn.status === "streaming";
+  const held = turn.parts.some((part) => part.kind === "tool" && part.call.status === "approval");
   return (
     <article
       className="turn turn-assistant"
       data-testid="message-assistant"
       data-status={turn.status}
+      data-message-id={turn.id}
       aria-label="Answer"
     >
       {turn.parts.map((part, index) => (
@@ -39,10 +32,10 @@ function Answer({ turn, onRetry }: { turn: AssistantTurn; onRetry: (() => void) 
           part={part}
         />
       ))}
-      {open && <Thinking waiting={turn.status === "waiting"} />}
+      {open && !held && <Thinking waiting={turn.status === "waiting"} />}
       {turn.status === "stopped" && <p className="turn-note">Stopped.</p>}
-      {turn.error && <AnswerError turn={turn} onRetry={onRetry} />}
-      {!open && <AnswerFoot turn={turn} onRetry={onRetry} />}
+      {turn.error && <AnswerError turn={turn} />}
+      {!open && <AnswerFoot turn={turn} />}
     </article>
   );
 }
@@ -70,13 +63,9 @@ function Thinking({ waiting }: { waiting: boolean }) {
   );
 }
 
-function AnswerError({
-  turn: { error },
-  onRetry,
-}: {
-  turn: AssistantTurn;
-  onRetry: (() => void) | undefined;
-}) {
+function AnswerError({ turn }: { turn: AssistantTurn }) {
+  const { error } = turn;
+  const again = useRegenerate(turn);
   return (
     <div className="answer-error" role="alert" data-testid="message-error">
       <TriangleAlert size={18} aria-hidden="true" />
@@ -84,8 +73,8 @@ function AnswerError({
         <strong>{error?.title}</strong>
         {error?.detail && error.detail !== error.title && <p>{error.detail}</p>}
       </div>
-      {onRetry && (
-        <button type="button" className="button small" onClick={onRetry} data-testid="message-retry">
+      {again && (
+        <button type="button" className="button small" onClick={() => again()} data-testid="message-retry">
           <RotateCw size={14} aria-hidden="true" /> Retry
         </button>
       )}
@@ -93,37 +82,57 @@ function AnswerError({
   );
 }
 
-function AnswerFoot({ turn, onRetry }: { turn: AssistantTurn; onRetry: (() => void) | undefined }) {
+/** Asks for another answer, by the model in use or another one; undefined while that is not possible. */
+function useRegenerate(turn: AssistantTurn): ((model?: string) => void) | undefined {
+  const around = useContext(ChatContext);
+  if (!around?.model || around.busy) return undefined;
+  const { session, model } = around;
+  return (other = model.id) => void session.regenerate(turn, other);
+}
+
+function AnswerFoot({ turn }: { turn: AssistantTurn }) {
   const text = textOf(turn);
   return (
     <footer className="turn-foot">
+      <BranchSwitch placeId={turn.placeId} siblings={turn.siblings} what="answer" />
       {text && <CopyButton text={() => text} label="Copy answer" />}
-      {onRetry && !turn.error && (
+      <AskAgain turn={turn} />
+      <PluginMount
+        mountPoint="message-actions"
+        slot={{ message: { id: turn.id, role: turn.role, text, model: turn.model, usage: turn.usage } }}
+      />
+      <span className="turn-meta" title={factsOf(turn)} data-testid="answer-meta">
+        {metaOf(turn)}
+      </span>
+    </footer>
+  );
+}
+
+function AskAgain({ turn }: { turn: AssistantTurn }) {
+  const again = useRegenerate(turn);
+  const models = useContext(ChatContext)?.models ?? [];
+  if (!again) return null;
+  return (
+    <>
+      {!turn.error && (
         <button
           type="button"
           className="icon-button"
           aria-label="Ask again"
           title="Ask again"
-          onClick={onRetry}
+          onClick={() => again()}
         >
           <RotateCw size={15} />
         </button>
       )}
-      <PluginMount
-        mountPoint="message-actions"
-        slot={{ message: { id: turn.id, role: turn.role, text, model: turn.model, usage: turn.usage } }}
-      />
-      <span className="turn-meta">{metaOf(turn)}</span>
-    </footer>
+      {models.length > 1 && (
+        <Menu
+          label="Ask another model"
+          className="narrow"
+          icon={<ChevronDown size={14} />}
+          items={models.map(({ id, name }) => ({ label: name, hint: id, run: () => again(id) }))}
+        />
+      )}
+    </>
   );
-}
-
-function metaOf({ model, usage, durationMs, finishReason }: AssistantTurn): string {
-  const facts = [
-    model?.split("/").slice(1).join("/") || model,
-    usage && `${whole(usage.total_tokens)} tokens`,
-    durationMs !== null && seconds(durationMs),
-    finishReason === "length" && "cut off at the length limit",
-  ];
-  return facts.filter(Boolean).join(" · ");
 }

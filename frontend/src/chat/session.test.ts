@@ -31,6 +31,9 @@ function services(script: Script, more: Partial<SessionServices> = {}): SessionS
   return {
     chat: script,
     resume: play(),
+    regenerate: never as never,
+    branch: never,
+    approve: never,
     cancel: never,
     read: never,
     pause: async () => undefined,
@@ -65,7 +68,7 @@ test("tools stand in the answer where they were called, with progress and result
   );
   const session = new ChatSession(services(script));
   await session.send("1+1", "p/m");
-  expect(answerOf(session).parts).toEqual([
+  expect(answerOf(session).parts).toMatchObject([
     { kind: "reasoning", text: "Let me count." },
     {
       kind: "tool",
@@ -204,7 +207,7 @@ test("a refusal before the first byte is the answer's error, and retry replaces 
   await session.send("hello", "p/m");
   expect(answerOf(session)).toMatchObject({ status: "failed", error: problem });
   refuse = false;
-  await session.retry("p/m");
+  await session.regenerate(answerOf(session), "p/m");
   expect(asked).toEqual(["hello", "hello"]);
   expect(session.get().turns.map(textOf)).toEqual(["hello", "ok"]);
 });

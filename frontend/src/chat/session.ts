@@ -1,18 +1,24 @@
 /** One conversation on the page: its turns, and the answer that is being streamed into it. No React here. */
 import { ApiError } from "@/api/http";
-import type { ChatRequest, ChatStreamEvent, ConversationDetail, Problem } from "@/api/types";
+import type {
+  ApprovalDecision,
+  ChatRequest,
+  ChatStreamEvent,
+  ConversationDetail,
+  ConversationSettings,
+} from "@/api/types";
 import { callSafely } from "@/plugins/emitter";
-import type { ChatEventName, ChatEvents, Undo } from "@/plugins/types";
+import type { ChatAttachment, ChatEventName, ChatEvents, Undo } from "@/plugins/types";
+import { applied, givenUp } from "./applying";
+import { CUT, failure, mayPass, RESUME_WAITS_MS, STOP_GRACE_MS, TITLE_WAITS_MS } from "./patience";
 import {
   type AssistantTurn,
-  appendText,
-  callOf,
-  changeCall,
   emptyAnswer,
-  type Part,
-  replaceText,
+  question,
   type Turn,
   turnsOf,
+  type UserTurn,
+  withMeasured,
 } from "./turns";
 
 export interface SessionState {
@@ -21,10 +27,18 @@ export interface SessionState {
   readonly title: string;
   readonly turns: readonly Turn[];
   readonly status: "idle" | "answering";
+  readonly settings: ConversationSettings;
+  readonly archived: boolean;
+  /** The one this conversation was last asked with. */
+  readonly model: string | null;
 }
 
+export type Regenerate = { readonly message_id: string; readonly model?: string };
+
 export interface SessionServices {
+  /** Asks in a new conversation, or at the end of the one the request names, or under its `parent_id`. */
   chat(request: ChatRequest, signal: AbortSignal): AsyncIterable<ChatStreamEvent>;
+  regenerate(conversationId: string, body: Regenerate, signal: AbortSignal): AsyncIterable<ChatStreamEvent>;
   /** The events of an answer under way that came after `lastEventId`; without it, all. */
   resume(
     conversationId: string,
@@ -34,6 +48,8 @@ export interface SessionServices {
   /** Asks the server to end the answer; leaving the stream alone would let it go on. */
   cancel(conversationId: string): Promise<unknown>;
   read(conversationId: string): Promise<ConversationDetail>;
+  branch(conversationId: string, messageId: string): Promise<unknown>;
+  approve(conversationId: string, callId: string, decision: ApprovalDecision): Promise<unknown>;
   pause(ms: number): Promise<void>;
   /** Tells UI plugins, if this is the conversation on the page. */
   emit<E extends ChatEventName>(event: E, payload: ChatEvents[E], session: ChatSession): void;
@@ -41,9 +57,16 @@ export interface SessionServices {
   schedule(work: () => void): void;
   onStarted?(session: ChatSession): void;
   onEnded?(session: ChatSession): void;
+  onTitled?(session: ChatSession): void;
 }
 
 let sessions = 0;
+
+export const NO_SETTINGS: ConversationSettings = { system_prompt: "", params: {} };
+
+export function hasSettings({ system_prompt, params }: ConversationSettings): boolean {
+  return system_prompt !== "" || Object.keys(params).length > 0;
+}
 
 export class ChatSession {
   #state: SessionState;
@@ -51,6 +74,7 @@ export class ChatSession {
   /** Where a broken stream is taken up again. */
   #lastEventId: string | undefined;
   #ended = false;
+  #left = false;
   #scheduled = false;
   readonly #listeners = new Set<(state: SessionState) => void>();
   readonly #services: SessionServices;
@@ -65,6 +89,9 @@ export class ChatSession {
       title: stored?.title ?? "New chat",
       turns: stored ? turnsOf(stored.messages) : [],
       status: "idle",
+      settings: stored ? settingsOf(stored) : NO_SETTINGS,
+      archived: stored?.archived ?? false,
+      model: stored?.model || null,
     };
   }
 
@@ -79,24 +106,58 @@ export class ChatSession {
     this.#set({ title });
   }
 
-  /** Ends when the answer has ended, however it ended; failures are part of the state. */
-  async send(text: string, model: string): Promise<void> {
-    if (this.#state.status === "answering") return;
-    const user: Turn = { role: "user", id: this.#localId(), text };
-    const title = this.#state.turns.length === 0 && !this.#state.id ? shortTitle(text) : this.#state.title;
-    const turns = [...this.#state.turns, user, emptyAnswer(this.#localId(), model)];
-    this.#set({ turns, title, status: "answering" });
-    await this.#answer(text, model);
+  /** What was changed at the server, or will be sent with the first message of a new conversation. */
+  take(change: Partial<Pick<SessionState, "settings" | "archived" | "model">>): void {
+    this.#set(change);
   }
 
-  /** Asks the last question again. One that never reached the server is replaced, not repeated. */
-  async retry(model: string): Promise<void> {
+  /** Ends when the answer has ended, however it ended; failures are part of the state. */
+  async send(text: string, model: string, attachments: readonly ChatAttachment[] = []): Promise<void> {
+    if (this.#state.status === "answering") return;
+    const isNew = this.#state.turns.length === 0 && !this.#state.id;
+    if (isNew) this.#set({ title: shortTitle(text) });
+    await this.#ask(this.#state.turns, question(this.#localId(), text, attachments), model);
+  }
+
+  /** Asks something else in the place of `turn`: a new branch beside it. */
+  async edit(turn: UserTurn, text: string, model: string): Promise<void> {
     const { turns, status } = this.#state;
-    const index = turns.findLastIndex((turn) => turn.role === "user");
-    const question = turns[index];
-    if (status === "answering" || question?.role !== "user") return;
-    if (isLocal(question.id)) this.#set({ turns: turns.slice(0, index) });
-    await this.send(question.text, model);
+    if (status === "answering" || turn.parentId === undefined) return;
+    const id = this.#localId();
+    const asked = question(id, text, turn.attachments, turn.parentId);
+    const before = turns.slice(0, turns.indexOf(turn));
+    await this.#ask(before, { ...asked, siblings: [...turn.siblings, id] }, model);
+  }
+
+  /** Another answer beside `turn`. Where the question never reached the server, it is asked again instead. */
+  async regenerate(turn: AssistantTurn, model: string): Promise<void> {
+    const { id, turns, status } = this.#state;
+    const at = turns.indexOf(turn);
+    const asked = turns[at - 1];
+    if (status === "answering" || asked?.role !== "user") return;
+    if (!id || isLocal(asked.id) || isLocal(turn.id))
+      return this.#askAgain(turns.slice(0, at - 1), asked, model);
+    const place = this.#localId();
+    const answer = {
+      ...emptyAnswer(place, model),
+      parentId: turn.parentId,
+      siblings: [...turn.siblings, place],
+    };
+    this.#set({ turns: [...turns.slice(0, at), answer], status: "answering" });
+    const body = { message_id: turn.placeId, model };
+    await this.#run((signal) => this.#services.regenerate(id, body, signal));
+  }
+
+  /** Shows the branch through another message. */
+  async show(messageId: string): Promise<void> {
+    const { id, status } = this.#state;
+    if (!id || status === "answering") return;
+    await this.#services.branch(id, messageId);
+    this.#restore(await this.#services.read(id));
+  }
+
+  async approve(callId: string, decision: ApprovalDecision): Promise<void> {
+    if (this.#state.id) await this.#services.approve(this.#state.id, callId, decision);
   }
 
   /** What has come so far stays. */
@@ -114,6 +175,7 @@ export class ChatSession {
 
   /** Leaves an answer to itself: it goes on at the server, but not here. */
   leave(): void {
+    this.#left = true;
     this.#abort?.abort();
   }
 
@@ -123,22 +185,43 @@ export class ChatSession {
     const last = turns.at(-1);
     if (!id || status === "answering" || last?.role !== "assistant" || last.status !== "waiting") return;
     this.#set({ status: "answering" });
-    this.#change({ parts: [] });
+    this.#change((turn) => ({ ...turn, parts: [] }));
     await this.#run((signal) => this.#services.resume(id, undefined, signal));
-    if (!this.#lastEventId) await this.#reread(id);
+    if (!this.#lastEventId) await this.refresh();
   }
 
-  /** It had ended before it could be followed. */
-  async #reread(id: string): Promise<void> {
-    const stored = await this.#services.read(id).catch(() => undefined);
-    if (stored && this.#state.status === "idle")
-      this.#set({ turns: turnsOf(stored.messages), title: stored.title });
-  }
-
-  async #answer(text: string, model: string): Promise<void> {
+  /** Reads the conversation anew: it ended before it could be followed, or was changed elsewhere. */
+  async refresh(): Promise<void> {
     const { id } = this.#state;
-    const request = { model, message: text, ...(id && { conversation_id: id }) };
+    if (!id) return;
+    const stored = await this.#services.read(id).catch(() => undefined);
+    if (stored) this.#restore(stored);
+  }
+
+  #restore(stored: ConversationDetail): void {
+    if (this.#state.status !== "idle") return;
+    const { title, archived = false } = stored;
+    const turns = withMeasured(turnsOf(stored.messages), this.#state.turns);
+    this.#set({ turns, title, archived, settings: settingsOf(stored) });
+  }
+
+  async #ask(before: readonly Turn[], asked: UserTurn, model: string): Promise<void> {
+    const { id, settings } = this.#state;
+    this.#set({ turns: [...before, asked, emptyAnswer(this.#localId(), model)], status: "answering", model });
+    const request: ChatRequest = {
+      model,
+      message: asked.text,
+      ...(id ? { conversation_id: id } : hasSettings(settings) && { settings }),
+      ...(asked.parentId !== undefined && { parent_id: asked.parentId }),
+      ...(asked.attachments.length > 0 && { attachments: asked.attachments.map((file) => file.id) }),
+    };
     await this.#run((signal) => this.#services.chat(request, signal));
+  }
+
+  /** One that never reached the server is replaced; one that did is asked a second time. */
+  #askAgain(before: readonly Turn[], asked: UserTurn, model: string): Promise<void> {
+    const kept = isLocal(asked.id) ? before : this.#state.turns;
+    return this.#ask(kept, { ...asked, id: this.#localId(), siblings: [] }, model);
   }
 
   async #run(open: Open): Promise<void> {
@@ -155,6 +238,22 @@ export class ChatSession {
       this.#abort = undefined;
       this.#services.onEnded?.(this);
     }
+    if (this.#ended && !this.#left) void this.#settle();
+  }
+
+  /** What the stream does not tell: what lies beside the new messages, and what they cost. Then, the title. */
+  async #settle(): Promise<void> {
+    await this.refresh();
+    const { title, turns } = this.#state;
+    if (turns.length > 2) return;
+    for (const wait of TITLE_WAITS_MS) {
+      if (this.#left || this.#state.title !== title || this.#state.status !== "idle") break;
+      await this.#services.pause(wait);
+      const stored = await this.#services.read(this.#state.id ?? "").catch(() => undefined);
+      if (!stored) return;
+      if (stored.title !== this.#state.title) this.#set({ title: stored.title });
+    }
+    this.#services.onTitled?.(this);
   }
 
   /** Hears the answer to its end; where the connection breaks it is taken up again, a bounded number of times. */
@@ -184,73 +283,35 @@ export class ChatSession {
   #take(event: ChatStreamEvent): void {
     this.#lastEventId = event.id ?? this.#lastEventId;
     this.#ended ||= event.event === "message.end" || event.event === "error";
-    this.#apply(event);
+    if (event.event === "message.start") this.#start(event.data);
+    if (event.event === "conversation.title") this.#set({ title: event.data.title });
+    this.#change((turn) => applied(turn, event));
+    if (event.event === "message.start") this.#services.onStarted?.(this);
     this.#services.emit(event.event, event.data as never, this);
   }
 
-  #apply({ event, data }: ChatStreamEvent): void {
-    if (event === "message.start") this.#start(data);
-    else if (event === "delta") this.#parts((parts) => appendText(parts, "text", data.content));
-    else if (event === "reasoning") this.#parts((parts) => appendText(parts, "reasoning", data.content));
-    else if (event === "tool.call") this.#parts((parts) => [...parts, { kind: "tool", call: callOf(data) }]);
-    else if (event === "tool.progress") this.#progress(data);
-    else if (event === "tool.result") this.#result(data);
-    else if (event === "message.end") this.#end(data);
-    else if (event === "error")
-      this.#change({ status: "failed", error: { ...data, status: data.status ?? 500 } });
-  }
-
-  #start({ conversation_id, message_id, user_message_id, model }: ChatEvents["message.start"]): void {
+  #start({ conversation_id, user_message_id }: ChatEvents["message.start"]): void {
     const turns = this.#state.turns.map((turn, index, { length }) =>
       user_message_id && turn.role === "user" && index === length - 2
         ? { ...turn, id: user_message_id }
         : turn,
     );
     this.#set({ id: conversation_id, turns });
-    this.#change({ id: message_id, model, status: "streaming" });
-    this.#services.onStarted?.(this);
-  }
-
-  #progress({ id, fraction, message }: ChatEvents["tool.progress"]): void {
-    const progress = { fraction: fraction ?? null, message: message ?? "" };
-    this.#parts((parts) => changeCall(parts, id, (call) => ({ ...call, progress })));
-  }
-
-  #result({ id, result, error }: ChatEvents["tool.result"]): void {
-    const outcome = error ? ({ status: "failed", error } as const) : ({ status: "done", result } as const);
-    this.#parts((parts) => changeCall(parts, id, (call) => ({ ...call, ...outcome })));
-  }
-
-  #end({ usage, duration_ms, finish_reason, content }: ChatEvents["message.end"]): void {
-    if (typeof content === "string") this.#parts((parts) => replaceText(parts, content));
-    this.#change({
-      status: finish_reason === "cancelled" ? "stopped" : "done",
-      usage: usage ?? null,
-      durationMs: duration_ms ?? null,
-      finishReason: finish_reason ?? null,
-    });
   }
 
   /** A stream that just ends, without `message.end` or `error`, was cut: that is a failure too. */
   #finish(change: Partial<AssistantTurn>): void {
-    const last = this.#state.turns.at(-1);
-    const open = last?.role === "assistant" && (last.status === "waiting" || last.status === "streaming");
-    if (open) this.#change({ ...CUT, ...(change.status === "stopped" ? { error: null } : {}), ...change });
-    this.#parts((parts) => parts.map(giveUp));
+    this.#change((turn) => {
+      const open = turn.status === "waiting" || turn.status === "streaming";
+      const outcome = open && { ...CUT, ...(change.status === "stopped" && { error: null }), ...change };
+      return { ...turn, ...outcome, parts: givenUp(turn.parts) };
+    });
     this.#set({ status: "idle" });
   }
 
-  #parts(change: (parts: readonly Part[]) => readonly Part[]): void {
+  #change(change: (turn: AssistantTurn) => AssistantTurn): void {
     const last = this.#state.turns.at(-1);
-    if (last?.role !== "assistant") return;
-    const status = last.status === "waiting" ? "streaming" : last.status;
-    this.#change({ parts: change(last.parts), status });
-  }
-
-  #change(change: Partial<AssistantTurn>): void {
-    const last = this.#state.turns.at(-1);
-    if (last?.role === "assistant")
-      this.#set({ turns: [...this.#state.turns.slice(0, -1), { ...last, ...change }] });
+    if (last?.role === "assistant") this.#set({ turns: [...this.#state.turns.slice(0, -1), change(last)] });
   }
 
   #set(change: Partial<SessionState>): void {
@@ -271,33 +332,8 @@ export class ChatSession {
 
 type Open = (signal: AbortSignal) => AsyncIterable<ChatStreamEvent>;
 
-const RESUME_WAITS_MS = [250, 1_000, 2_000, 4_000, 8_000];
-const STOP_GRACE_MS = 3_000;
-
-/** The server is away for a moment; any other refusal is final. */
-function mayPass(error: ApiError): boolean {
-  return error.status === 0 || error.status >= 500;
-}
-
-const CUT = {
-  status: "failed",
-  error: {
-    code: "stream_cut",
-    title: "The answer broke off",
-    detail: "The connection to the studio ended before the answer did.",
-    status: 0,
-  },
-} as const;
-
-function giveUp(part: Part): Part {
-  if (part.kind !== "tool" || part.call.status !== "running") return part;
-  return { ...part, call: { ...part.call, status: "failed", error: "It did not finish." } };
-}
-
-function failure(error: unknown): Partial<AssistantTurn> {
-  if (error instanceof ApiError) return { status: "failed", error: error.problem };
-  const problem: Problem = { ...CUT.error, ...(error instanceof SyntaxError && { detail: error.message }) };
-  return { status: "failed", error: problem };
+function settingsOf({ system_prompt, params }: ConversationDetail): ConversationSettings {
+  return { system_prompt: system_prompt ?? "", params: params ?? {} };
 }
 
 function isLocal(id: string): boolean {
@@ -306,5 +342,5 @@ function isLocal(id: string): boolean {
 
 function shortTitle(text: string): string {
   const line = text.trim().split("\n", 1)[0] ?? "";
-  return line.length > 60 ? `${line.slice(0, 57)}…` : line;
+  return line.length > 60 ? `${line.slice(0, 57)}…` : line || "New chat";
 }

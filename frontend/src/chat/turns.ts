@@ -1,38 +1,47 @@
 /** Messages as people see them: one turn per speaker, with the tools an answer used inside it. */
 import type { Problem, StoredMessage } from "@/api/types";
-import type { ChatEvents, TokenUsage } from "@/plugins/types";
+import type { ChatAttachment, ChatEvents, ChatToolCall, TokenUsage } from "@/plugins/types";
 
-export interface ToolCall {
-  readonly id: string;
-  readonly name: string;
-  readonly pluginId: string;
-  readonly action: string;
-  readonly arguments: unknown;
-  readonly status: "running" | "done" | "failed";
-  readonly progress?: { readonly fraction: number | null; readonly message: string };
-  readonly result?: unknown;
-  readonly error?: unknown;
-}
+export type ToolCall = ChatToolCall & {
+  /** When it began, on this page's clock; stored calls have none. */
+  readonly startedAt?: number;
+  /** Until when it waits for the person's consent. */
+  readonly expiresAt?: string | null;
+};
 
 export type Part =
   | { readonly kind: "text"; readonly text: string }
   | { readonly kind: "reasoning"; readonly text: string }
   | { readonly kind: "tool"; readonly call: ToolCall };
 
-export interface UserTurn {
-  readonly role: "user";
+interface Placed {
   readonly id: string;
-  readonly text: string;
+  /** What it answers or follows; `undefined` while the server has not said. */
+  readonly parentId: string | null | undefined;
+  /** The others at the same place, itself among them: other wordings, other answers. */
+  readonly siblings: readonly string[];
+  readonly createdAt: string | null;
 }
 
-export interface AssistantTurn {
+export interface UserTurn extends Placed {
+  readonly role: "user";
+  readonly text: string;
+  readonly attachments: readonly ChatAttachment[];
+}
+
+export interface AssistantTurn extends Placed {
   readonly role: "assistant";
-  readonly id: string;
+  /** All its messages: an answer that used tools is several. */
+  readonly ids: readonly string[];
+  /** The one of them that stands among siblings. */
+  readonly placeId: string;
   readonly parts: readonly Part[];
   readonly model: string | null;
   readonly status: "waiting" | "streaming" | "done" | "stopped" | "failed";
   readonly usage: TokenUsage | null;
+  readonly cost: number | null;
   readonly durationMs: number | null;
+  readonly firstTokenMs: number | null;
   readonly finishReason: string | null;
   readonly error: Problem | null;
 }
@@ -43,14 +52,30 @@ export function emptyAnswer(id: string, model: string | null): AssistantTurn {
   return {
     role: "assistant",
     id,
+    ids: [id],
+    placeId: id,
+    parentId: undefined,
+    siblings: [],
+    createdAt: null,
     parts: [],
     model,
     status: "waiting",
     usage: null,
+    cost: null,
     durationMs: null,
+    firstTokenMs: null,
     finishReason: null,
     error: null,
   };
+}
+
+export function question(
+  id: string,
+  text: string,
+  attachments: readonly ChatAttachment[] = [],
+  parentId?: string | null,
+): UserTurn {
+  return { role: "user", id, text, attachments, parentId, siblings: [], createdAt: null };
 }
 
 export function textOf(turn: Turn): string {
@@ -79,6 +104,7 @@ export function callOf({ id, name, plugin_id, action, arguments: args }: ChatEve
     action: action ?? method,
     arguments: args,
     status: "running",
+    durationMs: null,
   };
 }
 
@@ -98,18 +124,30 @@ export function changeCall(
 export function turnsOf(messages: readonly StoredMessage[]): readonly Turn[] {
   const turns: Turn[] = [];
   for (const message of messages) {
-    if (message.role === "user") turns.push({ role: "user", id: message.id, text: contentOf(message) });
+    if (message.role === "user") turns.push(asked(message));
     else if (message.role !== "system") turns.push(fold(turns, message));
   }
   return turns;
 }
 
+function asked(message: StoredMessage): UserTurn {
+  return {
+    ...question(message.id, contentOf(message), message.attachments, message.parent_id),
+    siblings: message.siblings ?? [],
+    createdAt: message.created_at ?? null,
+  };
+}
+
 /** The turn this message belongs to, taken off the list, with the message in it. */
 function fold(turns: Turn[], message: StoredMessage): AssistantTurn {
   const last = turns.at(-1);
-  const begun = last?.role === "assistant" ? last : emptyAnswer(message.id, null);
+  const begun = last?.role === "assistant" ? last : placed(message);
   if (last?.role === "assistant") turns.pop();
   return message.role === "tool" ? withResult(begun, message) : withAnswer(begun, message);
+}
+
+function placed({ id, parent_id, siblings = [], created_at }: StoredMessage): AssistantTurn {
+  return { ...emptyAnswer(id, null), parentId: parent_id, siblings, createdAt: created_at ?? null };
 }
 
 function withAnswer(turn: AssistantTurn, message: StoredMessage): AssistantTurn {
@@ -120,14 +158,19 @@ function withAnswer(turn: AssistantTurn, message: StoredMessage): AssistantTurn 
     Boolean(text) && { kind: "text", text },
     ...(message.tool_calls ?? []).map((raw): Part => ({ kind: "tool", call: storedCall(raw) })),
   ];
+  const branches = turn.siblings.length < 2 && (message.siblings?.length ?? 0) > 1;
   return {
     ...turn,
+    ...(branches && { placeId: message.id, siblings: message.siblings ?? [] }),
     id: message.id,
+    ids: [...new Set([...turn.ids, message.id])],
     parts: [...turn.parts, ...added.filter((part) => part !== false)],
     model: message.model ?? turn.model,
     status: error ? "failed" : statusOf(message),
     usage: addUsage(turn.usage, message.usage),
+    cost: addCost(turn.cost, message.cost),
     durationMs: message.duration_ms ?? turn.durationMs,
+    firstTokenMs: turn.firstTokenMs ?? message.first_token_ms ?? null,
     finishReason: message.finish_reason ?? turn.finishReason,
     error,
   };
@@ -155,7 +198,8 @@ function withResult(turn: AssistantTurn, message: StoredMessage): AssistantTurn 
   const error = message.error ?? failureIn(result);
   const outcome = error ? { error } : { result };
   const status = error ? "failed" : "done";
-  const change = (call: ToolCall): ToolCall => ({ ...call, status, ...outcome });
+  const durationMs = message.duration_ms ?? null;
+  const change = (call: ToolCall): ToolCall => ({ ...call, status, durationMs, ...outcome });
   return { ...turn, parts: changeCall(turn.parts, message.tool_call_id ?? "", change), status: "done" };
 }
 
@@ -192,6 +236,35 @@ export function addUsage(a: TokenUsage | null, b: TokenUsage | null | undefined)
     completion_tokens: a.completion_tokens + b.completion_tokens,
     total_tokens: a.total_tokens + b.total_tokens,
   };
+}
+
+export function addCost(a: number | null, b: number | null | undefined): number | null {
+  return typeof a === "number" && typeof b === "number" ? a + b : (a ?? b ?? null);
+}
+
+/** What this page has measured itself, and the server does not store: how long each tool took. */
+export function withMeasured(turns: readonly Turn[], before: readonly Turn[]): readonly Turn[] {
+  const took = new Map<string, number>();
+  for (const [key, call] of callsOf(before)) if (call.durationMs !== null) took.set(key, call.durationMs);
+  return turns.map((turn) =>
+    turn.role === "user" ? turn : { ...turn, parts: turn.parts.map(timed(turn.id, took)) },
+  );
+}
+
+const timed =
+  (turnId: string, took: ReadonlyMap<string, number>) =>
+  (part: Part, index: number): Part => {
+    if (part.kind !== "tool" || part.call.durationMs !== null) return part;
+    return { ...part, call: { ...part.call, durationMs: took.get(`${turnId}/${index}`) ?? null } };
+  };
+
+function callsOf(turns: readonly Turn[]): [string, ToolCall][] {
+  return turns.flatMap((turn) => {
+    if (turn.role === "user") return [];
+    return turn.parts.flatMap((part, index): [string, ToolCall][] =>
+      part.kind === "tool" ? [[`${turn.id}/${index}`, part.call]] : [],
+    );
+  });
 }
 
 function problemOf(error: unknown): Problem {

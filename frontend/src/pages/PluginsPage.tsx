@@ -5,9 +5,9 @@ import type { Person, Plugin } from "@/api/types";
 import { usePluginList } from "@/app/queries";
 import { MenuButton } from "@/app/Shell";
 import { refreshPlugins } from "@/app/wiring";
+import { DropTarget } from "@/ui/DropTarget";
 import { Empty, Problem, Spinner } from "@/ui/states";
 import { toast, toastError } from "@/ui/toasts";
-import { DropTarget } from "./DropTarget";
 import { InstallButton, InstallDialog } from "./InstallDialog";
 import { PluginRow } from "./PluginRow";
 import { matches, type PluginFilter, SHOWN, TYPES } from "./pluginFilter";
@@ -40,7 +40,10 @@ export function PluginsPage({ person }: { person: Person }) {
       {person.is_operator && (
         <>
           <RemovedPlugins />
-          <DropTarget onFile={installer.send} />
+          <DropTarget
+            text="Drop the package to install it"
+            onFiles={([file]) => file && installer.send(file)}
+          />
           <InstallDialog installer={installer} />
         </>
       )}

@@ -1,9 +1,17 @@
 /** The page's side of a sandboxed UI plugin: an iframe without an origin, and one MessagePort to it. */
 import { useEffect, useRef, useState } from "react";
-import { UIPluginError } from "./errors";
-import { CHAT_EVENT_NAMES, type FromFrame, frameDocument, HELLO, type ToFrame } from "./frameProtocol";
+import { messageOf, UIPluginError } from "./errors";
+import {
+  CHAT_EVENT_NAMES,
+  type FrameQuestion,
+  type FromFrame,
+  frameDocument,
+  HELLO,
+  messageChanges,
+  type ToFrame,
+} from "./frameProtocol";
 import type { RemotePlugin } from "./remote";
-import type { IUIPlugin, UIPluginProps } from "./types";
+import type { IUIPlugin, UIPluginContext, UIPluginProps } from "./types";
 
 /** Places where several plugins stand side by side. */
 const INLINE = new Set(["toolbar", "chat-input", "message-actions"]);
@@ -64,10 +72,11 @@ function connect(
   const greet = (event: MessageEvent) => {
     if (event.data !== HELLO || event.source !== frame.current?.contentWindow) return;
     const { port1, port2 } = new MessageChannel();
-    port1.onmessage = (message: MessageEvent<FromFrame>) => hear(message.data, props(), listeners);
+    const send = (message: ToFrame) => port1.postMessage(message);
+    port1.onmessage = (message: MessageEvent<FromFrame>) => hear(message.data, props(), listeners, send);
     // "*" because a sandboxed frame has no origin to name; the source was checked above.
     frame.current?.contentWindow?.postMessage(initOf(props()), "*", [port2]);
-    undos.push(...forward(props(), (message) => port1.postMessage(message)), () => port1.close());
+    undos.push(...forward(props(), send), () => port1.close());
   };
   window.addEventListener("message", greet);
   return () => {
@@ -88,11 +97,19 @@ function initOf({ remote, source, mountPoint, config, slot, context }: FrameProp
     slot: JSON.parse(JSON.stringify(slot)) as Record<string, unknown>,
     theme: context.theme.get(),
     conversation: context.conversation.get(),
+    messages: context.messages.get(),
+    draft: context.composer.text.get(),
   };
 }
 
 function forward({ context }: FrameProps, send: (message: ToFrame) => void): (() => void)[] {
+  let told = context.messages.get();
   return [
+    context.messages.subscribe((value) => {
+      send({ type: "messages", ...messageChanges(told, value) });
+      told = value;
+    }),
+    context.composer.text.subscribe((value) => send({ type: "draft", value })),
     context.theme.subscribe((value) => send({ type: "theme", value })),
     context.conversation.subscribe((value) => send({ type: "conversation", value })),
     ...CHAT_EVENT_NAMES.map((event) =>
@@ -102,14 +119,36 @@ function forward({ context }: FrameProps, send: (message: ToFrame) => void): (()
 }
 
 /** The frame is not trusted: what it says is checked and bounded. */
-function hear(message: FromFrame, { context }: FrameProps, { onSize, onFailure }: FrameListeners): void {
+function hear(
+  message: FromFrame,
+  { context }: FrameProps,
+  { onSize, onFailure }: FrameListeners,
+  send: (message: ToFrame) => void,
+): void {
   if (message.type === "size") {
     onSize({
       width: bounded(message.width, MAX_SIZE.width),
       height: bounded(message.height, MAX_SIZE.height),
     });
   } else if (message.type === "insert") context.composer.insert(String(message.text));
+  else if (message.type === "replace") context.composer.replace(String(message.text));
+  else if (message.type === "reveal") context.messages.reveal(String(message.messageId));
   else if (message.type === "failed") onFailure(String(message.message));
+  else if (message.type === "ask") {
+    const { id } = message;
+    answerTo(message.question, context).then(
+      (result) => send({ type: "answer", id, result }),
+      (error: unknown) => send({ type: "answer", id, error: messageOf(error) }),
+    );
+  }
+}
+
+/** Only ever for the frame's own plugin: the context says which that is, not the frame. */
+async function answerTo(question: FrameQuestion, { call, storage }: UIPluginContext): Promise<unknown> {
+  if (question.what === "call") return call(String(question.method), { ...question.kwargs });
+  if (question.what === "read") return storage.get(String(question.key));
+  if (question.value === undefined) return storage.delete(String(question.key));
+  return storage.set(String(question.key), question.value);
 }
 
 function bounded(value: number, most: number): number {

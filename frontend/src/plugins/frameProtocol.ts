@@ -1,5 +1,5 @@
 /** What the page and a sandboxed UI plugin's frame say to each other, over one MessagePort. */
-import type { ChatEventName, ConversationInfo, PluginConfig, Theme } from "./types";
+import type { ChatEventName, ChatMessage, ConversationInfo, PluginConfig, Theme } from "./types";
 
 /** The frame's first word to the page, which answers with `init` and a port. */
 export const HELLO = "studio:frame-ready";
@@ -15,18 +15,38 @@ export interface FrameInit {
   readonly slot: Readonly<Record<string, unknown>>;
   readonly theme: Theme;
   readonly conversation: ConversationInfo;
+  readonly messages: readonly ChatMessage[];
+  readonly draft: string;
 }
+
+/** The order of all messages, and those that are new or have changed since the last time. */
+export interface MessageChanges {
+  readonly ids: readonly string[];
+  readonly changed: readonly ChatMessage[];
+}
+
+/** What the page does for a frame, which can reach nothing by itself. */
+export type FrameQuestion =
+  | { readonly what: "call"; readonly method: string; readonly kwargs: Readonly<Record<string, unknown>> }
+  | { readonly what: "read"; readonly key: string }
+  | { readonly what: "write"; readonly key: string; readonly value: unknown };
 
 export type ToFrame =
   | FrameInit
   | { readonly type: "theme"; readonly value: Theme }
   | { readonly type: "conversation"; readonly value: ConversationInfo }
+  | ({ readonly type: "messages" } & MessageChanges)
+  | { readonly type: "draft"; readonly value: string }
+  | { readonly type: "answer"; readonly id: number; readonly result?: unknown; readonly error?: string }
   | { readonly type: "chat"; readonly event: ChatEventName; readonly payload: unknown };
 
 export type FromFrame =
   | { readonly type: "size"; readonly width: number; readonly height: number }
   | { readonly type: "failed"; readonly message: string }
-  | { readonly type: "insert"; readonly text: string };
+  | { readonly type: "insert"; readonly text: string }
+  | { readonly type: "replace"; readonly text: string }
+  | { readonly type: "reveal"; readonly messageId: string }
+  | { readonly type: "ask"; readonly id: number; readonly question: FrameQuestion };
 
 export const CHAT_EVENT_NAMES = [
   "message.start",
@@ -37,7 +57,26 @@ export const CHAT_EVENT_NAMES = [
   "tool.result",
   "message.end",
   "error",
+  "tool.approval",
+  "conversation.title",
 ] as const satisfies readonly ChatEventName[];
+
+/** What to tell a frame that has heard of `before`; a long conversation is not sent again for every word. */
+export function messageChanges(
+  before: readonly ChatMessage[],
+  after: readonly ChatMessage[],
+): MessageChanges {
+  const known = new Set(before);
+  return { ids: after.map(({ id }) => id), changed: after.filter((message) => !known.has(message)) };
+}
+
+export function applyChanges(
+  before: readonly ChatMessage[],
+  { ids, changed }: MessageChanges,
+): readonly ChatMessage[] {
+  const known = new Map([...before, ...changed].map((message) => [message.id, message]));
+  return ids.flatMap((id) => known.get(id) ?? []);
+}
 
 export interface FrameLook {
   readonly theme: Theme;

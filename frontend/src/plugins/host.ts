@@ -1,7 +1,9 @@
 import { Emitter, Value } from "./emitter";
+import { UIPluginError } from "./errors";
 import type {
   ChatEventName,
   ChatEvents,
+  ChatMessage,
   ConversationInfo,
   PluginConfig,
   Theme,
@@ -15,7 +17,31 @@ export const NO_CONVERSATION: ConversationInfo = {
   model: null,
   messageCount: 0,
   usage: { prompt_tokens: 0, completion_tokens: 0, total_tokens: 0 },
+  cost: null,
 };
+
+const NO_MESSAGES: readonly ChatMessage[] = [];
+
+/** What a plugin can ask of the world outside its page. */
+export interface HostBackend {
+  call(pluginId: string, method: string, kwargs: Readonly<Record<string, unknown>>): Promise<unknown>;
+  read(pluginId: string, key: string): Promise<unknown>;
+  /** `undefined` takes the key away. */
+  write(pluginId: string, key: string, value: unknown): Promise<void>;
+}
+
+const NOWHERE: HostBackend = {
+  call: (pluginId) => Promise.reject(new UIPluginError("This page has no server.", { pluginId })),
+  read: async (pluginId, key) => JSON.parse(localStorage.getItem(storageKey(pluginId, key)) ?? "null"),
+  write: async (pluginId, key, value) => {
+    if (value === undefined) localStorage.removeItem(storageKey(pluginId, key));
+    else localStorage.setItem(storageKey(pluginId, key), JSON.stringify(value));
+  },
+};
+
+function storageKey(pluginId: string, key: string): string {
+  return `studio-plugin:${pluginId}:${key}`;
+}
 
 type ChatListeners = { [E in ChatEventName]: (payload: ChatEvents[E]) => unknown };
 
@@ -24,7 +50,24 @@ export class HostServices {
   readonly chat = new Emitter<ChatListeners>();
   readonly conversation = new Value<ConversationInfo>(NO_CONVERSATION);
   readonly theme = new Value<Theme>("light");
-  readonly composer = new Emitter<{ insert: (text: string) => unknown }>();
+  readonly messages = new Value<readonly ChatMessage[]>(NO_MESSAGES);
+  /** The text of the message being written; the composer writes here, plugins read. */
+  readonly draft = new Value("");
+  readonly composer = new Emitter<{
+    insert: (text: string) => unknown;
+    replace: (text: string) => unknown;
+  }>();
+  readonly transcript = new Emitter<{ reveal: (messageId: string) => unknown }>();
+  #backend = NOWHERE;
+
+  /** For the page, which knows the server; without one there is only this browser's storage. */
+  use(backend: Partial<HostBackend>): void {
+    this.#backend = { ...this.#backend, ...backend };
+  }
+
+  get backend(): HostBackend {
+    return this.#backend;
+  }
 
   tellChat<E extends ChatEventName>(event: E, payload: ChatEvents[E]): void {
     this.chat.emit(event, ...([payload] as Parameters<ChatListeners[E]>));
@@ -52,8 +95,22 @@ export function leaseContext(host: HostServices, pluginId: string, config: Plugi
     config,
     chat: { on: (event, listener) => track(host.chat.on(event, listener as never)) },
     conversation: tracked(host.conversation, track),
+    messages: {
+      ...tracked(host.messages, track),
+      reveal: (messageId) => host.transcript.emit("reveal", messageId),
+    },
     theme: tracked(host.theme, track),
-    composer: { insert: (text) => host.composer.emit("insert", text) },
+    composer: {
+      text: tracked(host.draft, track),
+      insert: (text) => host.composer.emit("insert", text),
+      replace: (text) => host.composer.emit("replace", text),
+    },
+    call: (method, kwargs = {}) => host.backend.call(pluginId, method, kwargs),
+    storage: {
+      get: async (key) => (await host.backend.read(pluginId, key)) ?? undefined,
+      set: (key, value) => host.backend.write(pluginId, key, value),
+      delete: (key) => host.backend.write(pluginId, key, undefined),
+    },
   };
   return { context, release: () => undos.forEach((undo) => void undo()) };
 }

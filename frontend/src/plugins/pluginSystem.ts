@@ -12,13 +12,17 @@ export {
   type PluginMountProps,
   useChatEvent,
   useConversation,
+  useMessages,
   usePluginContext,
   usePlugins,
   useTheme,
 } from "./react";
 export {
+  type ChatAttachment,
   type ChatEventName,
   type ChatEvents,
+  type ChatMessage,
+  type ChatToolCall,
   type ConversationInfo,
   IUIPlugin,
   type PluginConfig,

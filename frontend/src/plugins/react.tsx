@@ -16,6 +16,7 @@ import { type MountPoint, parseMount } from "./mounts";
 import type {
   ChatEventName,
   ChatEvents,
+  ChatMessage,
   ConversationInfo,
   Readable,
   Theme,
@@ -144,6 +145,10 @@ export function useReadable<T>(readable: Readable<T>): T {
 
 export function useConversation(): ConversationInfo {
   return useReadable(usePluginContext().conversation);
+}
+
+export function useMessages(): readonly ChatMessage[] {
+  return useReadable(usePluginContext().messages);
 }
 
 export function useTheme(): Theme {

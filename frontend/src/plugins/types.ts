@@ -76,7 +76,20 @@ export interface ChatEvents {
     readonly duration_ms?: number | null;
     /** The answer's text, when a middleware made it another than what was streamed. */
     readonly content?: string | null;
+    /** In US dollars, where the model's prices are known. */
+    readonly cost?: number | null;
+    readonly first_token_ms?: number | null;
   };
+  /** The answer waits until the person has said whether the tool may do this. */
+  "tool.approval": {
+    readonly id: string;
+    readonly name: string;
+    readonly plugin_id?: string | null;
+    readonly action?: string | null;
+    readonly arguments: unknown;
+    readonly expires_at?: string | null;
+  };
+  "conversation.title": { readonly title: string };
   error: {
     readonly code: string;
     readonly title: string;
@@ -94,6 +107,50 @@ export interface ConversationInfo {
   readonly messageCount: number;
   /** Tokens of the answers stored in it, as far as the provider counted them. */
   readonly usage: TokenUsage;
+  /** In US dollars; `null` while no answer in it has a known price. */
+  readonly cost: number | null;
+}
+
+/** A tool that an answer used. */
+export interface ChatToolCall {
+  readonly id: string;
+  /** As the model called it: `<plugin id>__<action>`. */
+  readonly name: string;
+  readonly pluginId: string;
+  readonly action: string;
+  readonly arguments: unknown;
+  /** `approval`: it waits for the person's consent. */
+  readonly status: "approval" | "running" | "done" | "failed";
+  readonly progress?: { readonly fraction: number | null; readonly message: string };
+  readonly result?: unknown;
+  readonly error?: unknown;
+  /** `null` where nobody measured it. */
+  readonly durationMs: number | null;
+}
+
+export interface ChatAttachment {
+  readonly id: string;
+  readonly name: string;
+  readonly media_type: string;
+  readonly size: number;
+  readonly kind: "image" | "text" | "pdf";
+}
+
+/** What one of the two said: an answer with its tools is one message. */
+export interface ChatMessage {
+  readonly id: string;
+  readonly role: "user" | "assistant";
+  readonly text: string;
+  readonly reasoning: string;
+  readonly status: "waiting" | "streaming" | "done" | "stopped" | "failed";
+  readonly model: string | null;
+  readonly createdAt: string | null;
+  readonly usage: TokenUsage | null;
+  readonly cost: number | null;
+  readonly durationMs: number | null;
+  readonly firstTokenMs: number | null;
+  readonly toolCalls: readonly ChatToolCall[];
+  readonly attachments: readonly ChatAttachment[];
 }
 
 export type Theme = "light" | "dark";
@@ -106,9 +163,31 @@ export interface UIPluginContext {
     on<E extends ChatEventName>(event: E, listener: (payload: ChatEvents[E]) => void): Undo;
   };
   readonly conversation: Readable<ConversationInfo>;
+  /**
+   * What was said, on the branch that is shown. While an answer comes, the last one is renewed some times a second;
+   * a message that has not changed is the same object.
+   */
+  readonly messages: Readable<readonly ChatMessage[]> & {
+    /** Scrolls to a message and marks it for a moment. */
+    reveal(messageId: string): void;
+  };
   readonly theme: Readable<Theme>;
-  /** Puts text into the message being written. */
-  readonly composer: { insert(text: string): void };
+  /** The message being written. */
+  readonly composer: {
+    readonly text: Readable<string>;
+    /** Puts text where the cursor is. */
+    insert(text: string): void;
+    /** Puts text in the place of all that is there. */
+    replace(text: string): void;
+  };
+  /** Calls a method of this plugin's own Python half (declared with `@method()`), as the person at this page. */
+  call(method: string, kwargs?: Readonly<Record<string, unknown>>): Promise<unknown>;
+  /** Kept in this browser, for this plugin alone. Values are JSON. What must follow the person goes through `call`. */
+  readonly storage: {
+    get(key: string): Promise<unknown>;
+    set(key: string, value: unknown): Promise<void>;
+    delete(key: string): Promise<void>;
+  };
 }
 
 /** What a mounted component gets as its props. */

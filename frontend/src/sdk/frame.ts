@@ -4,10 +4,19 @@
  */
 import { createElement } from "react";
 import { createRoot } from "react-dom/client";
-import { type FrameInit, type FromFrame, HELLO, type ToFrame } from "@/plugins/frameProtocol";
+import {
+  applyChanges,
+  type FrameInit,
+  type FrameQuestion,
+  type FromFrame,
+  HELLO,
+  type ToFrame,
+} from "@/plugins/frameProtocol";
 import type { MountPoint } from "@/plugins/mounts";
 import { PluginMount, pluginManager } from "@/plugins/pluginSystem";
 import { instantiate } from "@/plugins/remote";
+
+type Tell = (message: FromFrame) => void;
 
 const root = document.getElementById("root") as HTMLElement;
 
@@ -15,17 +24,26 @@ window.addEventListener("message", function first(event: MessageEvent<ToFrame>) 
   const [port] = event.ports;
   if (event.data?.type !== "init" || !port) return;
   window.removeEventListener("message", first);
-  const tell = (message: FromFrame) => port.postMessage(message);
+  const tell: Tell = (message) => port.postMessage(message);
   port.onmessage = (message: MessageEvent<ToFrame>) => apply(message.data);
   start(event.data, tell).catch((error: unknown) => tell({ type: "failed", message: String(error) }));
 });
 window.parent.postMessage(HELLO, "*");
 
-async function start(init: FrameInit, tell: (message: FromFrame) => void): Promise<void> {
+async function start(init: FrameInit, tell: Tell): Promise<void> {
   const { host } = pluginManager;
   host.theme.set(init.theme);
   host.conversation.set(init.conversation);
+  host.messages.set(init.messages);
+  host.draft.set(init.draft);
   host.composer.on("insert", (text) => tell({ type: "insert", text }));
+  host.composer.on("replace", (text) => tell({ type: "replace", text }));
+  host.transcript.on("reveal", (messageId) => tell({ type: "reveal", messageId }));
+  host.use({
+    call: (_, method, kwargs) => question(tell, { what: "call", method, kwargs }),
+    read: (_, key) => question(tell, { what: "read", key }),
+    write: async (_, key, value) => void (await question(tell, { what: "write", key, value })),
+  });
   pluginManager.registerHook("plugin:crashed", (_, { error }) =>
     tell({ type: "failed", message: String(error) }),
   );
@@ -39,6 +57,30 @@ async function start(init: FrameInit, tell: (message: FromFrame) => void): Promi
   ).observe(root);
 }
 
+interface Waiting {
+  readonly resolve: (result: unknown) => void;
+  readonly reject: (error: Error) => void;
+}
+
+const waiting = new Map<number, Waiting>();
+let questions = 0;
+
+/** Asks the page, which can do what a frame cannot. */
+function question(tell: Tell, asked: FrameQuestion): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const id = ++questions;
+    waiting.set(id, { resolve, reject });
+    tell({ type: "ask", id, question: asked });
+  });
+}
+
+function answered({ id, result, error }: Extract<ToFrame, { type: "answer" }>): void {
+  const asker = waiting.get(id);
+  waiting.delete(id);
+  if (error === undefined) asker?.resolve(result);
+  else asker?.reject(new Error(error));
+}
+
 function apply(message: ToFrame): void {
   const { host } = pluginManager;
   if (message.type === "theme") {
@@ -46,5 +88,8 @@ function apply(message: ToFrame): void {
     document.documentElement.dataset.theme = message.value;
     document.documentElement.style.colorScheme = message.value;
   } else if (message.type === "conversation") host.conversation.set(message.value);
+  else if (message.type === "messages") host.messages.set(applyChanges(host.messages.get(), message));
+  else if (message.type === "draft") host.draft.set(message.value);
+  else if (message.type === "answer") answered(message);
   else if (message.type === "chat") host.tellChat(message.event, message.payload as never);
 }

@@ -2,12 +2,22 @@ import { type KeyboardEvent, type ReactNode, useEffect, useId, useRef, useState 
 
 export interface MenuItem {
   readonly label: string;
+  readonly icon?: ReactNode;
+  /** Said when one points at it; two may have the same label. */
+  readonly hint?: string;
   readonly run: () => void;
   readonly danger?: boolean;
 }
 
+interface MenuProps {
+  readonly label: string;
+  readonly icon: ReactNode;
+  readonly items: readonly MenuItem[];
+  readonly className?: string;
+}
+
 /** A button with a small menu under it. Arrow keys move, Escape and a click elsewhere close. */
-export function Menu({ label, icon, items }: { label: string; icon: ReactNode; items: readonly MenuItem[] }) {
+export function Menu({ label, icon, items, className = "" }: MenuProps) {
   const [place, setPlace] = useState<{ top: number; left: number }>();
   const button = useRef<HTMLButtonElement>(null);
   const menu = useRef<HTMLDivElement>(null);
@@ -26,6 +36,7 @@ export function Menu({ label, icon, items }: { label: string; icon: ReactNode; i
   const toggle = () => setPlace(place ? undefined : placeUnder(button.current, items.length));
   const onKeyDown = (event: KeyboardEvent) => {
     if (event.key === "Escape" || event.key === "Tab") {
+      event.stopPropagation();
       close();
       button.current?.focus();
     }
@@ -36,8 +47,9 @@ export function Menu({ label, icon, items }: { label: string; icon: ReactNode; i
       <button
         ref={button}
         type="button"
-        className="icon-button"
+        className={`icon-button ${className}`}
         aria-label={label}
+        title={label}
         aria-haspopup="menu"
         aria-expanded={Boolean(place)}
         aria-controls={id}
@@ -57,15 +69,17 @@ export function Menu({ label, icon, items }: { label: string; icon: ReactNode; i
         >
           {items.map((item) => (
             <button
-              key={item.label}
+              key={item.hint ?? item.label}
               type="button"
               role="menuitem"
+              title={item.hint}
               className={item.danger ? "danger" : undefined}
               onClick={() => {
                 close();
                 item.run();
               }}
             >
+              {item.icon}
               {item.label}
             </button>
           ))}
@@ -75,13 +89,14 @@ export function Menu({ label, icon, items }: { label: string; icon: ReactNode; i
   );
 }
 
-const WIDTH = 200;
+const WIDTH = 210;
 const ROW = 36;
+const MOST_HEIGHT = 380;
 
 /** Fixed to the window, so that a scrolling list does not clip it. */
 function placeUnder(button: HTMLElement | null, rows: number): { top: number; left: number } {
   const box = button?.getBoundingClientRect() ?? new DOMRect();
-  const height = rows * ROW + 12;
+  const height = Math.min(rows * ROW + 12, MOST_HEIGHT);
   const below = box.bottom + 4 + height < window.innerHeight;
   const left = Math.max(8, Math.min(box.left, window.innerWidth - WIDTH - 8));
   return { top: below ? box.bottom + 4 : Math.max(8, box.top - height - 4), left };

@@ -6,7 +6,16 @@ export function bytes(count: number | null | undefined): string {
 }
 
 export function seconds(ms: number): string {
+  if (ms < 1_000) return `${Math.round(ms)} ms`;
+  if (ms >= 120_000) return `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`;
   return ms < 10_000 ? `${(ms / 1000).toFixed(1)} s` : `${Math.round(ms / 1000)} s`;
+}
+
+/** US dollars; small sums with as many digits as tell them apart. */
+export function money(usd: number): string {
+  if (usd === 0) return "$0";
+  if (usd < 0.0001) return "< $0.0001";
+  return `$${usd < 0.1 ? Number(usd.toPrecision(2)) : usd.toFixed(2)}`;
 }
 
 export function whole(count: number): string {

@@ -1,5 +1,5 @@
 /**
- * Token meter: a chip in the toolbar with the tokens of the current answer and how fast they come.
+ * Token meter: a chip in the toolbar with the tokens of the current answer, how fast they come, and what was paid.
  * Plain JavaScript without a build step; "react" and the SDK are the page's own.
  */
 import { PluginType } from "@/plugins/pluginSystem";
@@ -11,7 +11,7 @@ const TICK_MS = 250;
 /** A rate over less time than this would only flicker. */
 const MIN_RATE_MS = 300;
 
-const IDLE = { answering: false, chars: 0, firstAt: 0, lastAt: 0, startedAt: 0, model: null, usage: null };
+const IDLE = { answering: false, chars: 0, firstAt: 0, lastAt: 0, startedAt: 0, model: null, usage: null, cost: null };
 
 /** Follows the chat stream outside React, so that the count goes on while nothing is drawn. */
 class Meter {
@@ -25,7 +25,7 @@ class Meter {
       chat.on("message.start", ({ model }) => this.#set({ ...IDLE, answering: true, model, startedAt: now() })),
       chat.on("delta", ({ content }) => this.#grow(content)),
       chat.on("reasoning", ({ content }) => this.#grow(content)),
-      chat.on("message.end", ({ usage }) => this.#set({ answering: false, usage: usage ?? null })),
+      chat.on("message.end", ({ usage, cost }) => this.#set({ answering: false, usage: usage ?? null, cost: cost ?? null })),
       chat.on("error", () => this.#set({ answering: false })),
       conversation.subscribe(({ id }) => {
         // A new conversation gets its id when its first answer starts: that is no change of conversation.
@@ -79,7 +79,7 @@ function useTick(active) {
   }, [active]);
 }
 
-function TokenMeterChip({ meter, context }) {
+function TokenMeterChip({ meter, context, config }) {
   const state = useSyncExternalStore(meter.subscribe, meter.get);
   const conversation = useSyncExternalStore(context.conversation.subscribe, context.conversation.get);
   const [open, setOpen] = useState(false);
@@ -107,6 +107,9 @@ function TokenMeterChip({ meter, context }) {
       },
       h("span", { style: { ...STYLE.dot, ...(state.answering ? STYLE.live : {}) }, "aria-hidden": true }),
       h("span", { "data-testid": "token-meter-tokens" }, label),
+      config.show_cost !== false &&
+        conversation.cost !== null &&
+        h("span", { style: STYLE.rate, "data-testid": "token-meter-cost", title: "Cost of this conversation" }, money(conversation.cost)),
       rate !== null && h("span", { style: STYLE.rate, "data-testid": "token-meter-rate" }, `${rate.toFixed(rate < 10 ? 1 : 0)}/s`),
     ),
     open && h(Details, { state, rate, conversation }),
@@ -138,6 +141,7 @@ function Details({ state, rate, conversation }) {
     h("strong", { style: STYLE.head }, state.answering ? "This answer, so far" : "Last answer"),
     row("Prompt", usage ? usage.prompt_tokens.toLocaleString() : "–"),
     row("Answer", `${usage || !state.chars ? "" : "≈ "}${tokensOf(state).toLocaleString()}`),
+    row("Cost", money(state.cost)),
     row("Speed", rate === null ? "–" : `${rate.toFixed(1)} tokens/s`),
     row("First word after", firstMs === null ? "–" : `${(firstMs / 1000).toFixed(2)} s`),
     h("strong", { style: { ...STYLE.head, marginTop: 10 } }, "Conversation"),
@@ -145,7 +149,16 @@ function Details({ state, rate, conversation }) {
     row("Prompt", conversation.usage.prompt_tokens.toLocaleString()),
     row("Answers", conversation.usage.completion_tokens.toLocaleString()),
     row("Total", conversation.usage.total_tokens.toLocaleString()),
+    row("Cost", money(conversation.cost)),
   );
+}
+
+/** US dollars; small sums with as many digits as tell them apart. */
+export function money(usd) {
+  if (usd === null || usd === undefined) return "–";
+  if (usd === 0) return "$0";
+  if (usd < 0.0001) return "< $0.0001";
+  return `$${usd < 0.1 ? Number(usd.toPrecision(2)).toString() : usd.toFixed(2)}`;
 }
 
 function row(name, value) {
@@ -192,7 +205,7 @@ const STYLE = {
 };
 
 export default class TokenMeter {
-  metadata = { id: "token-meter", name: "Token meter", version: "1.0.0", type: PluginType.UI };
+  metadata = { id: "token-meter", name: "Token meter", version: "1.1.0", type: PluginType.UI };
   #meter;
 
   initialize(_config, context) {

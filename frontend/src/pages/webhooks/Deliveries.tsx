@@ -21,11 +21,9 @@ const LOOK_MS = 3_000;
 /** Every message, with what became of each attempt. While one waits, the list looks again by itself. */
 export function Deliveries({ webhook: { id } }: { webhook: Webhook }) {
   const [status, setStatus] = useState<keyof typeof FILTERS>("");
-  const pages = usePages<Delivery>(
-    keys.webhook(id, "deliveries", status),
-    api.deliveriesPath(id, status),
-    (items) => items.some((delivery) => delivery.status === "waiting") && LOOK_MS,
-  );
+  const pages = usePages<Delivery>(keys.webhook(id, "deliveries", status), api.deliveriesPath(id, status), {
+    again: (items) => items.some((delivery) => delivery.status === "waiting") && LOOK_MS,
+  });
   const { items, error, isPending, refetch } = pages;
   return (
     <Section title="Deliveries" action={<StatusFilter value={status} onChange={setStatus} />}>

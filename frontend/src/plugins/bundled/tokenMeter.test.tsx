@@ -1,17 +1,13 @@
-/** The bundled UI plugin, as its author ships it: plain JavaScript against React and the public SDK. */
-import { resolve } from "node:path";
 import { act, fireEvent, render, screen } from "@testing-library/react";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { PluginMount, pluginManager } from "./pluginSystem";
-import { instantiate } from "./remote";
+import { loadBundled } from "@/test/bundled";
+import { PluginMount, pluginManager } from "../pluginSystem";
 
-const ENTRY = resolve(import.meta.dirname, "../../../installed_plugins/token_meter/ui/index.js");
 const { host } = pluginManager;
 const conversation = host.conversation.get();
 
 beforeEach(async () => {
-  const module = (await import(/* @vite-ignore */ ENTRY)) as { default?: unknown };
-  await pluginManager.loadPlugin(instantiate(module), {}, { mounts: ["toolbar/v1"] });
+  await loadBundled("token_meter", ["toolbar/v1"]);
   render(<PluginMount mountPoint="toolbar" />);
 });
 
@@ -58,4 +54,13 @@ test("another conversation begins at its own count", () => {
   });
   act(() => host.conversation.set({ ...conversation, id: "c2", usage: { ...USAGE, total_tokens: 321 } }));
   expect(tokens()).toBe("321 tokens");
+});
+
+test.each([
+  [null, null],
+  [0.00312, "$0.0031"],
+  [1.239, "$1.24"],
+])("the conversation's cost of %s US dollars is shown as %s", (cost, shown) => {
+  act(() => host.conversation.set({ ...conversation, id: "c1", cost }));
+  expect(screen.queryByTestId("token-meter-cost")?.textContent ?? null).toBe(shown);
 });

@@ -1,8 +1,14 @@
 import { Upload } from "lucide-react";
 import { useEffect, useState } from "react";
 
-/** A file dragged anywhere over the window can be dropped; while it hovers, the page says so. */
-export function DropTarget({ onFile }: { onFile: (file: File) => void }) {
+interface DropProps {
+  /** What dropping here does. */
+  readonly text: string;
+  readonly onFiles: (files: readonly File[]) => void;
+}
+
+/** Files dragged anywhere over the window can be dropped; while they hover, the page says so. */
+export function DropTarget({ text, onFiles }: DropProps) {
   const [hovering, setHovering] = useState(false);
   useEffect(() => {
     const over = (event: DragEvent) => {
@@ -15,10 +21,10 @@ export function DropTarget({ onFile }: { onFile: (file: File) => void }) {
     };
     const drop = (event: DragEvent) => {
       setHovering(false);
-      const file = event.dataTransfer?.files[0];
-      if (event.defaultPrevented || !file) return;
+      const files = [...(event.dataTransfer?.files ?? [])];
+      if (event.defaultPrevented || files.length === 0) return;
       event.preventDefault(); // else the browser would leave the page for the file
-      if (!document.querySelector("dialog[open]")) onFile(file);
+      if (!document.querySelector("dialog[open]")) onFiles(files);
     };
     window.addEventListener("dragover", over);
     window.addEventListener("dragleave", leave);
@@ -28,13 +34,13 @@ export function DropTarget({ onFile }: { onFile: (file: File) => void }) {
       window.removeEventListener("dragleave", leave);
       window.removeEventListener("drop", drop);
     };
-  }, [onFile]);
+  }, [onFiles]);
   if (!hovering) return null;
   return (
     <div className="drop-cover" role="status">
       <div>
         <Upload size={30} aria-hidden="true" />
-        <p>Drop the package to install it</p>
+        <p>{text}</p>
       </div>
     </div>
   );

@@ -1,0 +1,1 @@
+"""Conversation outline: a UI plugin; everything it does is in ui/."""

@@ -1,0 +1,1 @@
+"""Prompt library: saved prompts of each person, kept by plugin.py and shown by ui/."""

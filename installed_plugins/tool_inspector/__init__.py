@@ -1,0 +1,1 @@
+"""Tool inspector: a UI plugin; everything it does is in ui/."""

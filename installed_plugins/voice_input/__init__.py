@@ -1,0 +1,1 @@
+"""Voice input: a UI plugin; everything it does is in ui/."""
