@@ -12,7 +12,14 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from aichat.chat.errors import ChatError
 from aichat.chat.params import ChatParams
 
-__all__ = ["ChatBody", "RegenerateBody", "parse_chat_body", "parse_regenerate_body"]
+__all__ = [
+    "ApprovalBody",
+    "ChatBody",
+    "RegenerateBody",
+    "parse_approval_body",
+    "parse_chat_body",
+    "parse_regenerate_body",
+]
 
 _PATH = re.compile(r" - at `\$?(?P<path>[^`]*)`$")
 _FIELD = re.compile(r"(?:required|unknown) field `(?P<name>[^`]+)`")
@@ -85,9 +92,26 @@ class RegenerateBody(Struct, forbid_unknown_fields=True):
     tools: Literal["auto"] | list[str] = "auto"
 
 
-_T = TypeVar("_T", ChatBody, RegenerateBody)
+class ApprovalBody(Struct, forbid_unknown_fields=True):
+    """The body of `POST /api/conversations/{id}/approvals/{call_id}`; `remember` it for the whole conversation."""
+
+    approve: bool
+    remember: bool = False
+
+
+_T = TypeVar("_T", ApprovalBody, ChatBody, RegenerateBody)
 _decoder = msgspec.json.Decoder(ChatBody)
+_approval_decoder = msgspec.json.Decoder(ApprovalBody)
 _regenerate_decoder = msgspec.json.Decoder(RegenerateBody)
+
+
+def parse_approval_body(raw: bytes) -> ApprovalBody:
+    """Parse and check.
+
+    Raises:
+        ChatError: `json_malformed` or `invalid`, the latter with a pointer.
+    """
+    return _decoded(_approval_decoder, raw)
 
 
 def parse_chat_body(raw: bytes) -> ChatBody:

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
-__all__ = ["LEASE", "Attachment", "AttachmentContent", "Conversation", "Message"]
+__all__ = ["LEASE", "Attachment", "AttachmentContent", "Conversation", "Message", "ToolApproval"]
 
 #: How long an answer counts as alive after its process was last heard of.
 LEASE = timedelta(seconds=20)
@@ -161,3 +161,22 @@ class Message(models.Model):
         if self.name:
             data["name"] = self.name
         return data
+
+
+class ToolApproval(models.Model):
+    """Whether a destructive tool may be used for one call. `approved` is null while the user is being asked."""
+
+    message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="approvals", help_text="the answer")
+    call_id = models.CharField(max_length=200)
+    plugin_id = models.CharField(max_length=64)
+    action = models.CharField(max_length=200)
+    approved = models.BooleanField(null=True)
+    remembered = models.BooleanField(default=False, help_text="holds for this tool in the whole conversation")
+    expires_at = models.DateTimeField()
+    decided_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=("message", "call_id"), name="one_approval_per_call"),)
+
+    def __str__(self) -> str:
+        return f"{self.plugin_id}.{self.action} for {self.message_id}"

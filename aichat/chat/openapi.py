@@ -6,13 +6,14 @@ real answer's events to them.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
 from msgspec import Struct
 
-from aichat.chat.bodies import ChatBody, RegenerateBody
+from aichat.chat.bodies import ApprovalBody, ChatBody, RegenerateBody
 
 __all__ = ["add_chat_routes"]
 
@@ -53,6 +54,14 @@ class MadeTitle(Struct):
     title: str
 
 
+class ApprovalDecision(Struct):
+    """What was decided about the call."""
+
+    id: str
+    approve: bool
+    remember: bool
+
+
 class MessageStart(Struct):
     """Where question and answer are stored."""
 
@@ -77,6 +86,18 @@ class ToolCallStart(Struct):
     plugin_id: str | None
     action: str | None
     arguments: Any
+
+
+class ToolCallApproval(Struct):
+    """The tool is destructive: the answer waits until the user has decided, or the time is up."""
+
+    id: str
+    name: str
+    plugin_id: str
+    action: str
+    title: str
+    arguments: Any
+    expires_at: datetime
 
 
 class ToolCallProgress(Struct):
@@ -139,6 +160,7 @@ _EVENTS: dict[str, type[Struct]] = {
     "delta": TextDelta,
     "reasoning": TextDelta,
     "tool.call": ToolCallStart,
+    "tool.approval": ToolCallApproval,
     "tool.progress": ToolCallProgress,
     "tool.result": ToolCallResult,
     "message.end": MessageEnd,
@@ -175,7 +197,16 @@ _BODY_PROBLEMS = {
 
 def add_chat_routes(result: dict[str, Any], **options: Any) -> dict[str, Any]:
     """A postprocessing hook of drf-spectacular."""
-    types = [ChatBody, RegenerateBody, ChatModels, Cancelling, MadeTitle, *_EVENTS.values()]
+    types = [
+        ChatBody,
+        RegenerateBody,
+        ApprovalBody,
+        ApprovalDecision,
+        ChatModels,
+        Cancelling,
+        MadeTitle,
+        *_EVENTS.values(),
+    ]
     _, schemas = msgspec.json.schema_components(types, ref_template=_REF)
     components = result["components"]["schemas"]
     clash = components.keys() & schemas.keys()
@@ -221,6 +252,17 @@ def _paths() -> dict[str, Any]:
                 _RESUME,
             ),
         },
+        "/api/conversations/{id}/approvals/{call_id}": {
+            "post": _operation(
+                "conversations_approvals_create",
+                "Allow a destructive tool that waits, or not",
+                {"200": _json("ApprovalDecision")}
+                | _problems({404: "conversation_not_found, approval_not_found", 422: "invalid"}),
+                _ID,
+                {"name": "call_id", "in": "path", "required": True, "schema": {"type": "string"}},
+            )
+            | {"requestBody": _body("ApprovalBody")},
+        },
         "/api/conversations/{id}/cancel": {
             "post": _operation(
                 "conversations_cancel_create",
@@ -253,8 +295,11 @@ def _asking(
     name: str, summary: str, answer: dict[str, Any], *parameters: dict[str, Any], body: str = "ChatBody"
 ) -> dict[str, Any]:
     operation = _operation(name, summary, {"200": answer} | _problems(_BODY_PROBLEMS), *parameters)
-    content = {"application/json": {"schema": {"$ref": _REF.format(name=body)}}}
-    return operation | {"requestBody": {"content": content, "required": body == "ChatBody"}}
+    return operation | {"requestBody": _body(body, required=body == "ChatBody")}
+
+
+def _body(name: str, *, required: bool = True) -> dict[str, Any]:
+    return {"content": {"application/json": {"schema": {"$ref": _REF.format(name=name)}}}, "required": required}
 
 
 def _operation(name: str, summary: str, answers: dict[str, Any], *parameters: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ __all__ = ["Relay", "RelayedEvent"]
 
 _log = logging.getLogger(__name__)
 _CANCELS = "studio:chat:cancel"
+_DECISIONS = "studio:chat:approval"
 _KEEP_RUNNING_S = 3600
 _KEEP_ENDED_S = 600
 _RETRY_S = 1.0
@@ -85,24 +86,32 @@ class Relay:
 
     async def cancel(self, message_id: str) -> None:
         """Hint to the process that writes this answer that nobody wants it any more."""
+        await self._hint(_CANCELS, message_id)
+
+    async def decided(self, message_id: str) -> None:
+        """Hint to the process that writes this answer that the user has decided about a tool."""
+        await self._hint(_DECISIONS, message_id)
+
+    async def _hint(self, channel: str, message_id: str) -> None:
         with contextlib.suppress(*_FAILURES):  # the request is in the database: the hint only makes it faster
             async with asyncio.timeout(_PATIENCE_S):
-                await self._redis.publish(_CANCELS, message_id)
+                await self._redis.publish(channel, message_id)
 
-    def listen(self, on_cancel: Callable[[str], object]) -> None:
-        """From now on tell of cancellations. Doing it twice changes nothing."""
+    def listen(self, on_cancel: Callable[[str], object], on_decision: Callable[[str], object]) -> None:
+        """From now on tell of cancellations and decisions. Doing it twice changes nothing."""
         if self._listener is None or self._listener.done():
-            self._listener = asyncio.create_task(self._listen(on_cancel), name="chat cancellations")
+            heard = {_CANCELS.encode(): on_cancel, _DECISIONS.encode(): on_decision}
+            self._listener = asyncio.create_task(self._listen(heard), name="chat cancellations")
 
-    async def _listen(self, on_cancel: Callable[[str], object]) -> None:
+    async def _listen(self, heard: Mapping[bytes, Callable[[str], object]]) -> None:
         while True:
             try:
                 async with self._redis.pubsub(ignore_subscribe_messages=True) as channel:
-                    await channel.subscribe(_CANCELS)
+                    await channel.subscribe(*heard)
                     async for message in channel.listen():
-                        on_cancel(message["data"].decode())
+                        heard[message["channel"]](message["data"].decode())
             except _FAILURES as error:
-                _log.debug("cancellations come through the database for now: %s", error)
+                _log.debug("cancellations and decisions come through the database for now: %s", error)
             await asyncio.sleep(_RETRY_S)
 
     async def close(self) -> None:

@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 
 from django.utils.http import content_disposition_header
 
-from aichat.chat.bodies import parse_chat_body, parse_regenerate_body
+from aichat.chat.bodies import parse_approval_body, parse_chat_body, parse_regenerate_body
 from aichat.chat.errors import ChatError
 from aichat.chat.http import Receive, Scope, Send, header, read_body, send_file, send_json, send_problem, send_stream
 from aichat.chat.live import LiveAnswer, parse_event_id
@@ -29,7 +29,9 @@ _studios: WeakKeyDictionary[asyncio.AbstractEventLoop, ChatStudio] = WeakKeyDict
 _Handler = Callable[[ChatStudio, Scope, Receive, Send, UUID | None], Awaitable[None]]
 _UUID = r"(?P<id>[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12})"
 _ROUTE = re.compile(
-    rf"/api/(?:(?P<flat>chat|models)|conversations/{_UUID}/(?P<of>messages|regenerate|stream|cancel|title|export))/?"
+    rf"/api/(?:(?P<flat>chat|models)"
+    rf"|conversations/{_UUID}/(?P<of>messages|regenerate|stream|cancel|title|export|approvals(?=/[^/]+/?$))"
+    r"(?:(?<=approvals)/(?P<call>[^/]+))?)/?"
 )
 
 
@@ -145,6 +147,18 @@ async def _stream(studio: ChatStudio, scope: Scope, receive: Receive, send: Send
         await send_stream(receive, send, events)
 
 
+async def _approve(
+    studio: ChatStudio, scope: Scope, receive: Receive, send: Send, conversation_id: UUID | None
+) -> None:
+    user = await studio.authenticator.user_of(scope)
+    _check_media_type(scope)
+    body = parse_approval_body(await read_body(scope, receive))
+    found = _ROUTE.fullmatch(scope["path"])
+    call_id = found["call"] if found else ""
+    await studio.decide(user, _required(conversation_id), call_id, body)
+    await send_json(send, 200, {"id": call_id, "approve": body.approve, "remember": body.remember})
+
+
 async def _cancel(studio: ChatStudio, scope: Scope, receive: Receive, send: Send, conversation_id: UUID | None) -> None:
     user = await studio.authenticator.user_of(scope)
     message_id = await studio.cancel(user, _required(conversation_id))
@@ -180,4 +194,5 @@ _HANDLERS: dict[str, tuple[str, _Handler]] = {
     "cancel": ("POST", _cancel),
     "title": ("POST", _title),
     "export": ("GET", _export),
+    "approvals": ("POST", _approve),
 }

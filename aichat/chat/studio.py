@@ -14,8 +14,9 @@ from msgspec import UnsetType
 
 from aichat.chat import selectors, services
 from aichat.chat.answering import AnswerRun
+from aichat.chat.approvals import AnswerApprovals, ApprovalBoard, approval_decide
 from aichat.chat.auth import Authenticator, ChatUser
-from aichat.chat.bodies import ChatBody, RegenerateBody
+from aichat.chat.bodies import ApprovalBody, ChatBody, RegenerateBody
 from aichat.chat.calling import UserCalls
 from aichat.chat.completion import Question, complete
 from aichat.chat.errors import ChatError
@@ -62,6 +63,7 @@ class ChatStudio:
         self.no_chunk_hook: NoChunkHook = set()
         self._registry_lock = asyncio.Lock()
         self._planned: tuple[Registry, Plan] | None = None
+        self._approvals = ApprovalBoard()
         self._runs: dict[str, AnswerRun] = {}
         self._ended: OrderedDict[str, LiveAnswer] = OrderedDict()
         self._titles: set[asyncio.Task[str | None]] = set()
@@ -138,6 +140,7 @@ class ChatStudio:
             live.emit,
             answer_id=live.message_id,
             no_chunk_hook=self.no_chunk_hook,
+            approve=AnswerApprovals(live.message_id, live.emit, self.threads, self._approvals),
         )
         params = start.params | ({"tools": [tool.to_openai() for tool in tools.values()]} if tools else {})
         request = ChatRequest(model, start.messages, params, user.to_dict(), start.conversation_id)
@@ -163,7 +166,7 @@ class ChatStudio:
         return await self._catalog.tools([serving[plugin_id] for plugin_id in dict.fromkeys(wanted)], calls)
 
     def _run(self, live: LiveAnswer, pipeline: Pipeline, request: ChatRequest) -> AnswerRun:
-        self._relay.listen(self._cancel_here)
+        self._relay.listen(self._cancel_here, self._approvals.notify)
         run = self._runs[live.message_id] = AnswerRun(live, pipeline, request, self.threads, self._relay)
         run.task.add_done_callback(lambda _: self._forget(live))
         return run
@@ -187,6 +190,7 @@ class ChatStudio:
 
     def _forget(self, live: LiveAnswer) -> None:
         del self._runs[live.message_id]
+        self._approvals.notify(live.message_id)
         self._ended[live.message_id] = live
         while len(self._ended) > _KEPT_ENDED:
             self._ended.popitem(last=False)
@@ -212,6 +216,24 @@ class ChatStudio:
         return await complete(
             question, registry, calls, pricing=self._catalog.pricing, no_chunk_hook=self.no_chunk_hook
         )
+
+    async def decide(self, user: ChatUser, conversation_id: UUID, call_id: str, body: ApprovalBody) -> None:
+        """Allow a destructive tool, or not; whichever process waits for it goes on.
+
+        Raises:
+            ChatError: nothing waits for this decision.
+        """
+        message_id = await self.threads.run(
+            approval_decide,
+            user_id=user.id,
+            conversation_id=conversation_id,
+            call_id=call_id,
+            approve=body.approve,
+            remember=body.remember,
+        )
+        self._approvals.notify(message_id)
+        if message_id not in self._runs:
+            await self._relay.decided(message_id)
 
     async def cancel(self, user: ChatUser, conversation_id: UUID) -> str:
         """End the answer under way, whichever process writes it; return its message id."""

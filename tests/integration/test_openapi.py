@@ -20,6 +20,7 @@ CHAT_ROUTES = {
     "/api/conversations/{id}/export": "get",
     "/api/conversations/{id}/stream": "get",
     "/api/conversations/{id}/cancel": "post",
+    "/api/conversations/{id}/approvals/{call_id}": "post",
     "/v1/models": "get",
     "/v1/models/{id}": "get",
     "/v1/chat/completions": "post",
