@@ -278,6 +278,9 @@ async def test_a_resumed_answer_whose_events_are_gone_ends_with_what_is_stored(
 ) -> None:
     first = await ann.post("/api/chat", HI)
     start = first.of("message.start")
+    async with asyncio.timeout(10):
+        while start["message_id"] in chat._runs:  # the last events may be on their way to Redis
+            await asyncio.sleep(0)
     other = use_studio(ChatStudio())
     await other._relay._redis.delete(f"studio:chat:{start['message_id']}")
     path = f"/api/conversations/{start['conversation_id']}/stream"
