@@ -135,6 +135,23 @@ export interface paths {
         readonly patch: operations["conversations_partial_update"];
         readonly trace?: never;
     };
+    readonly "/api/conversations/{id}/approvals/{call_id}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** Allow a destructive tool that waits, or not */
+        readonly post: operations["conversations_approvals_create"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/api/conversations/{id}/branch": {
         readonly parameters: {
             readonly query?: never;
@@ -1104,6 +1121,24 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * ApprovalBody
+         * @description The body of `POST /api/conversations/{id}/approvals/{call_id}`; `remember` it for the whole conversation.
+         */
+        readonly ApprovalBody: {
+            readonly approve: boolean;
+            /** @default false */
+            readonly remember: boolean;
+        };
+        /**
+         * ApprovalDecision
+         * @description What was decided about the call.
+         */
+        readonly ApprovalDecision: {
+            readonly id: string;
+            readonly approve: boolean;
+            readonly remember: boolean;
+        };
         /** @description A plugin that asks for another one, or that another one goes along with. */
         readonly Asker: {
             readonly id: string;
@@ -1303,6 +1338,11 @@ export interface components {
             /** @enum {string} */
             readonly event: "tool.call";
             readonly data: components["schemas"]["ToolCallStart"];
+        } | {
+            readonly id: string;
+            /** @enum {string} */
+            readonly event: "tool.approval";
+            readonly data: components["schemas"]["ToolCallApproval"];
         } | {
             readonly id: string;
             /** @enum {string} */
@@ -2503,6 +2543,19 @@ export interface components {
             readonly type: "function";
         };
         /**
+         * ToolCallApproval
+         * @description The tool is destructive: the answer waits until the user has decided, or the time is up.
+         */
+        readonly ToolCallApproval: {
+            readonly id: string;
+            readonly name: string;
+            readonly plugin_id: string;
+            readonly action: string;
+            readonly title: string;
+            readonly arguments: unknown;
+            readonly expires_at: string;
+        };
+        /**
          * ToolCallError
          * @description Why the tool failed.
          */
@@ -3075,6 +3128,59 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["Conversation"];
+                };
+            };
+        };
+    };
+    readonly conversations_approvals_create: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly id: string;
+                readonly call_id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "application/json": components["schemas"]["ApprovalBody"];
+            };
+        };
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ApprovalDecision"];
+                };
+            };
+            /** @description unauthenticated */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description conversation_not_found, approval_not_found */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description invalid */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
