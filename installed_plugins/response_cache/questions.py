@@ -33,9 +33,16 @@ def _has_tool_results(request: Mapping[str, Any]) -> bool:
     )
 
 
+def _number(value: Any) -> Any:
+    """0.0 is 0: who sends the one means the other."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def key_of(request: Mapping[str, Any], scope: str) -> str:
     """The same for the same question: model, messages, params, and the user where answers are not shared."""
-    params = {name: value for name, value in (request.get("params") or {}).items() if name not in _WITHOUT_MEANING}
+    params = {
+        name: _number(value) for name, value in (request.get("params") or {}).items() if name not in _WITHOUT_MEANING
+    }
     user = (request.get("user") or {}).get("id") if scope == "user" else "everybody"
     question = {"model": request.get("model"), "messages": request.get("messages"), "params": params, "user": user}
     return hashlib.sha256(json.dumps(question, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

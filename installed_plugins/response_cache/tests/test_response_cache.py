@@ -71,7 +71,8 @@ async def test_another_question_is_another_one(other: dict[str, Any]) -> None:
 async def test_how_an_answer_is_delivered_changes_nothing_and_everybody_may_share() -> None:
     async with PluginHarness(FOLDER, {"scope": "everybody"}) as plugin:
         await answer(plugin)
-        assert await known(plugin, user=BOB, params={"stream": True, "user": "bob"}) is not None
+        more = {"stream": True, "user": "bob", "temperature": 0.0}
+        assert await known(plugin, user=BOB, params=more) is not None
 
 
 @pytest.mark.parametrize(
