@@ -123,9 +123,10 @@ class Exchange:
         async with stream:
             async for batch in stream.batches():
                 self.generation = stream.generation
-                for chunk in batch:
-                    _check(chunk, provider)
-                    chunk["id"] = self.request.request_id
+                if self._chain.looks_at_chunks:
+                    for chunk in batch:
+                        _check(chunk, provider)
+                        chunk["id"] = self.request.request_id
                 yield batch
 
     def _take(self, chunk: dict[str, Any]) -> None:

@@ -41,20 +41,32 @@ class Collected:
         """The calls the model asks for, in its order."""
         return [self.calls[index] for index in sorted(self.calls)]
 
-    def add(self, chunk: dict[str, Any]) -> Delta:
-        """Take in one chunk; return what of it is to be shown."""
-        if isinstance(chunk.get("usage"), dict):
-            self.usage = chunk["usage"]
-        choice = _first_choice(chunk)
-        self.finish_reason = choice.get("finish_reason") or self.finish_reason
-        delta = read_delta(choice)
-        if delta.content:
-            self.content.append(delta.content)
-        if delta.reasoning:
-            self.reasoning.append(delta.reasoning)
-        for position, piece in enumerate((choice.get("delta") or {}).get("tool_calls") or []):
-            self._add_call(piece, position)
-        return delta
+    def add(self, chunk: Any) -> None:
+        """Take in one chunk. Short, because long answers have thousands.
+
+        Raises:
+            ChatError: it is none.
+        """
+        choices = chunk.get("choices") if isinstance(chunk, dict) else None
+        if not isinstance(choices, list) or (choices and not isinstance(choices[0], dict)):
+            raise ChatError("provider_invalid", "The provider sent something that is not a chat completion chunk.")
+        if isinstance(usage := chunk.get("usage"), dict):
+            self.usage = usage
+        if not choices or (choice := choices[0]).get("index", 0) != 0:
+            return
+        if reason := choice.get("finish_reason"):
+            self.finish_reason = reason
+        if delta := choice.get("delta"):
+            self._add_delta(delta)
+
+    def _add_delta(self, delta: dict[str, Any]) -> None:
+        if content := delta.get("content"):
+            self.content.append(content)
+        if reasoning := delta.get("reasoning_content") or delta.get("reasoning"):
+            self.reasoning.append(reasoning)
+        if calls := delta.get("tool_calls"):
+            for position, piece in enumerate(calls):
+                self._add_call(piece, position)
 
     def _add_call(self, piece: dict[str, Any], position: int) -> None:
         """Append a piece to the call of its index: names and arguments come in fragments."""
@@ -74,13 +86,6 @@ class Collected:
         if self.calls:
             message["tool_calls"] = self.tool_calls
         return message
-
-
-def _first_choice(chunk: dict[str, Any]) -> dict[str, Any]:
-    choices = chunk.get("choices") if isinstance(chunk, dict) else None
-    if not isinstance(choices, list) or not all(isinstance(choice, dict) for choice in choices):
-        raise ChatError("provider_invalid", "the provider sent something that is not a chat completion chunk")
-    return choices[0] if choices and choices[0].get("index", 0) == 0 else {}
 
 
 def read_delta(choice: dict[str, Any]) -> Delta:

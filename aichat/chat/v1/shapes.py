@@ -36,7 +36,11 @@ class ChunkWriter:
             if choices := chunk.get("choices"):
                 for choice in choices:
                     self._complete(choice)
-                events.append(self._event(chunk | self._common | {"usage": None} if self._include_usage else chunk))
+                if self._include_usage:
+                    chunk["usage"] = None
+                else:
+                    chunk.pop("usage", None)
+                events.append(self._event(chunk))
         return b"".join(events)
 
     def end(self) -> bytes:
@@ -44,21 +48,19 @@ class ChunkWriter:
         events = []
         if not self._finished:
             reason = "tool_calls" if self._has_calls else "stop"
-            choice = {"index": 0, "delta": {}, "finish_reason": reason}
-            self._complete(choice)
-            events.append(self._event({"choices": [choice]}))
+            events.append(self.batch([{"choices": [{"index": 0, "delta": {}, "finish_reason": reason}]}]))
         if self._include_usage and self._usage is not None:
             events.append(self._event({"choices": [], "usage": self._usage}))
         return b"".join([*events, _END])
 
     def _event(self, chunk: dict[str, Any]) -> bytes:
-        if not self._include_usage:
-            chunk.pop("usage", None)
-        return b"data: " + orjson.dumps({**chunk, **self._common}) + b"\n\n"
+        chunk.update(self._common)
+        return b"data: %b\n\n" % orjson.dumps(chunk)
 
     def _complete(self, choice: dict[str, Any]) -> None:
-        choice.setdefault("index", 0)
-        choice.setdefault("finish_reason", None)
+        if "index" not in choice or "finish_reason" not in choice:
+            choice.setdefault("index", 0)
+            choice.setdefault("finish_reason", None)
         delta = choice.get("delta")
         if delta is None:
             delta = choice["delta"] = {}
