@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -12,6 +13,20 @@ from plugins_app.sdk.references import studio_owns
 
 __all__ = ["granted_environ", "sandbox_for"]
 
+#: Where programs are, and what most of them read.
+_PROGRAMS = (
+    "/bin",
+    "/sbin",
+    "/usr/bin",
+    "/usr/sbin",
+    "/usr/local",
+    "/usr/libexec",
+    "/usr/share",
+    "/opt",
+    "/etc/alternatives",
+    "/etc/group",
+    "/etc/passwd",
+)
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
@@ -19,14 +34,16 @@ def sandbox_for(granted: Iterable[str], *, readable: list[Path], writable: list[
     """The sandbox of one process. Network is held to the granted ports; names of hosts are not checked yet."""
     granted = list(granted)
     network = _values(granted, "network")
+    subprocesses = "subprocess" in granted or bool(_values(granted, "subprocess"))
+    programs = [os.path.realpath(sys.executable), *_PROGRAMS] if subprocesses else []
     hosts = {entry.rpartition(":")[0] for entry in network}
     ports = {entry.rpartition(":")[2] for entry in network}
     return SandboxSpec(
-        readable=[*launch.readable_everywhere(), *map(str, readable), *_files(granted, "ro")],
+        readable=[*launch.readable_everywhere(), *programs, *map(str, readable), *_files(granted, "ro")],
         writable=[*map(str, writable), *_files(granted, "rw")],
         connect_ports=None if "*" in ports else sorted(int(port) for port in ports if port.isdigit()),
         bind=not hosts.isdisjoint(_LOOPBACK),
-        subprocesses="subprocess" in granted or bool(_values(granted, "subprocess")),
+        subprocesses=subprocesses,
         memory_bytes=memory_mb * 1024 * 1024,
     )
 

@@ -115,7 +115,7 @@ def _restrict(spec: SandboxSpec, abi: int) -> None:
         for path in spec.readable:
             _allow_path(ruleset, path, (_READ | execute) & handled)
         for path in spec.writable:
-            _allow_path(ruleset, path, handled & ~_EXECUTE)
+            _allow_path(ruleset, path, (handled & ~_EXECUTE) | (execute & handled))
         if network & _CONNECT_TCP:
             for port in spec.connect_ports or []:
                 rule = struct.pack("=QQ", _CONNECT_TCP, port)

@@ -1,0 +1,1 @@
+"""MCP bridge: the tools, resources and prompts of any MCP server."""
