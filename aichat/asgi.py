@@ -16,6 +16,7 @@ from aichat.chat.http import Receive, Scope, Send  # noqa: E402
 from aichat.chat.routes import chat_app, close_chat, is_chat_route  # noqa: E402 - needs the apps
 from aichat.chat.v1.routes import is_v1_route, v1_app  # noqa: E402 - needs the apps
 from aichat.handler import PooledDjango  # noqa: E402 - needs the apps
+from aichat.mcp.routes import close_mcp, is_mcp_route, mcp_app  # noqa: E402 - needs the apps
 from plugins_app import runtime  # noqa: E402
 
 _django: Any = PooledDjango()  # its stubs know narrower types for scope and send than the servers have
@@ -30,6 +31,8 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
         await v1_app(scope, receive, send)
     elif scope["type"] == "http" and is_chat_route(scope):
         await chat_app(scope, receive, send)
+    elif scope["type"] == "http" and is_mcp_route(scope):
+        await mcp_app(scope, receive, send)
     elif scope["type"] == "http":
         await _django(scope, receive, send)
     elif scope["type"] == "lifespan":
@@ -47,6 +50,7 @@ async def _lifespan(receive: Receive, send: Send) -> None:
             gc.freeze()
             gc.set_threshold(*_COLLECT_AFTER)
         if message["type"] == "lifespan.shutdown":
+            await close_mcp()
             await close_chat()
             await runtime.close_async()
             _django.close()

@@ -87,6 +87,12 @@ class ChatStudio:
             self._planned = registry, make_plan(registry, {}, pricing=self._catalog.pricing)
         return self._planned[1], calls
 
+    async def tools_for(self, user: ChatUser) -> tuple[dict[str, Tool], Plugins]:
+        """What all tool plugins that serve now offer, and how they are called as `user`."""
+        registry = await self._recent_registry()
+        calls = self._calls(registry, user.to_dict())
+        return await self._tools("auto", registry, calls), calls
+
     async def _recent_registry(self) -> Registry:
         """The registry, read anew at most a few times a second, by one for all who wait."""
         if (kept := self.registry.kept) is not None:

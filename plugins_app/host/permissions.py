@@ -40,7 +40,7 @@ def sandbox_for(granted: Iterable[str], *, readable: list[Path], writable: list[
     ports = {entry.rpartition(":")[2] for entry in network}
     return SandboxSpec(
         readable=[*launch.readable_everywhere(), *programs, *map(str, readable), *_files(granted, "ro")],
-        writable=[*map(str, writable), *_files(granted, "rw")],
+        writable=[*map(str, writable), *_files(granted, "rw"), *(["/dev/null"] if subprocesses else [])],
         connect_ports=None if "*" in ports else sorted(int(port) for port in ports if port.isdigit()),
         bind=not hosts.isdisjoint(_LOOPBACK),
         subprocesses=subprocesses,
