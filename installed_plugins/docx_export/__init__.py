@@ -1,0 +1,1 @@
+"""Word export: a conversation as a .docx file."""
