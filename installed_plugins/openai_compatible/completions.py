@@ -88,14 +88,14 @@ async def read_chunks(
             found = events.feed(data)
             if is_done := _DONE in found:
                 found = found[: found.index(_DONE)]
-            if batch := [_chunk(endpoint, event) for event in found]:
-                finished = finished or any(_is_last(chunk) for chunk in batch)
+            if batch := _chunks(endpoint, found):
+                finished = finished or any(map(_is_last, batch))
                 yield batch
             if is_done:
                 await _drain(reads)
                 return
-    if batch := [_chunk(endpoint, event) for event in events.end() if event != _DONE]:
-        finished = finished or any(_is_last(chunk) for chunk in batch)
+    if batch := _chunks(endpoint, [event for event in events.end() if event != _DONE]):
+        finished = finished or any(map(_is_last, batch))
         yield batch
     if not finished:
         raise _cut(endpoint, seen)
@@ -129,22 +129,66 @@ async def _whole(endpoint: Endpoint, first: bytes, reads: AsyncGenerator[bytes, 
         raise Failure(garbage(endpoint, bytes(data))) from error
 
 
-def _chunk(endpoint: Endpoint, event: bytes) -> dict[str, Any]:
+def _chunks(endpoint: Endpoint, events: list[bytes]) -> list[dict[str, Any]]:
+    """The chunks of these events; neighbours that bring nothing but text are one: they came together."""
+    if not events:
+        return []
     try:
-        chunk = orjson.loads(event)
+        chunks = orjson.loads(b"[%b]" % b",".join(events))  # at once: a call for each costs more than the reading
+    except orjson.JSONDecodeError:
+        chunks = [_read(endpoint, event) for event in events]
+    found: list[dict[str, Any]] = []
+    texts: list[str] = []
+    for chunk in chunks:
+        _check(endpoint, chunk)
+        text = _text_of(chunk)
+        if text is not None and texts:
+            texts.append(text)
+            continue
+        _put(found, texts)
+        texts = [] if text is None else [text]
+        found.append(chunk)
+    _put(found, texts)
+    return found
+
+
+def _put(found: list[dict[str, Any]], texts: list[str]) -> None:
+    if len(texts) > 1:
+        found[-1]["choices"][0]["delta"]["content"] = "".join(texts)
+
+
+def _text_of(chunk: Mapping[str, Any]) -> str | None:
+    """The text of a chunk that brings text alone."""
+    choices = chunk["choices"]
+    if len(choices) != 1 or chunk.get("usage") or type(choices[0]) is not dict:
+        return None
+    choice, delta = choices[0], choices[0].get("delta")
+    if choice.get("finish_reason") or choice.get("logprobs") or choice.get("index") or type(delta) is not dict:
+        return None
+    text = delta.get("content")
+    is_alone = len(delta) == 1 or (len(delta) == 2 and "role" in delta)
+    return text if is_alone and type(text) is str else None
+
+
+def _read(endpoint: Endpoint, event: bytes) -> Any:
+    try:
+        return orjson.loads(event)
     except orjson.JSONDecodeError as error:
         raise Failure(garbage(endpoint, event)) from error
-    if not isinstance(chunk, dict):
-        raise Failure(garbage(endpoint, event))
+
+
+def _check(endpoint: Endpoint, chunk: Any) -> None:
+    if type(chunk) is not dict:
+        raise Failure(garbage(endpoint, orjson.dumps(chunk)))
     if chunk.get("error"):
         raise _failed(endpoint, chunk["error"])
-    if not isinstance(chunk.get("choices"), list):
+    if type(chunk.get("choices")) is not list:
         chunk["choices"] = []
-    return chunk
 
 
 def _is_last(chunk: Mapping[str, Any]) -> bool:
-    return any(isinstance(choice, dict) and choice.get("finish_reason") for choice in chunk["choices"])
+    choices = chunk["choices"]
+    return bool(choices) and isinstance(choices[0], dict) and bool(choices[0].get("finish_reason"))
 
 
 def _failed(endpoint: Endpoint, error: Any) -> Failure:

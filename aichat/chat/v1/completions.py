@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import random
 import time
-import uuid
 from contextlib import aclosing
 
 import orjson
@@ -37,7 +37,7 @@ async def complete_chat(studio: ChatStudio, user: ChatUser, raw: bytes, client: 
 async def _exchange(studio: ChatStudio, user: ChatUser, order: CompletionOrder) -> Exchange:
     facts = user.to_dict()
     plan, calls = await studio.plan_for(order.model, facts)
-    request_id = f"chatcmpl-{uuid.uuid4().hex}"
+    request_id = f"chatcmpl-{random.getrandbits(128):032x}"
     request = ChatRequest(order.model, order.messages, order.params, facts, None, "v1", request_id)
     return Exchange(plan, calls, request, studio.no_chunk_hook)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import uuid
+import random
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -39,7 +39,7 @@ def is_v1_route(scope: Scope) -> bool:
 
 async def v1_app(scope: Scope, receive: Receive, send: Send) -> None:
     """Answer one request."""
-    client = Client(receive, send, f"req_{uuid.uuid4().hex}")
+    client = Client(receive, send, f"req_{random.getrandbits(128):032x}")
     try:
         await _answer(current_studio(), scope, receive, client)
     except StudioError as error:

@@ -104,6 +104,14 @@ class TestAnswers:
         async with served(raw(*map(event, sent), event(b"[DONE]"))) as server, harness(server) as plugin:
             assert await asked(plugin) == sent
 
+    async def test_text_that_came_together_is_one_chunk_and_nothing_else_is_put_together(self) -> None:
+        probable = chunk({"content": "c"})
+        probable["choices"][0]["logprobs"] = {"content": []}
+        sent = [chunk({"role": "assistant", "content": "a"}), chunk({"content": "b"}), probable, chunk({}, "stop")]
+        async with served(raw(*map(event, sent), event(b"[DONE]"))) as server, harness(server) as plugin:
+            chunks = await asked(plugin)
+        assert chunks == [chunk({"role": "assistant", "content": "ab"}), probable, chunk({}, "stop")]
+
     async def test_a_server_that_does_not_stream_is_understood(self) -> None:
         async def whole(server: Server, request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
             return await words("all")(server, request, {})
