@@ -54,7 +54,9 @@ class MiddlewareChain:
         for middleware in self._outwards:
             try:
                 told = _dict(await self._call(middleware, "after_response", response | facts), "after_response")
-                response = _checked({name: value for name, value in told.items() if name not in facts})
+                response = response | _checked(
+                    {name: told[name] for name in told if name not in facts and name != "id"}
+                )
             except ChatError as error:
                 _skip_or_raise(middleware, error)
         return response
