@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from .dialect import (
     ALTERNATIVES,
@@ -218,6 +219,9 @@ def validate(
     return [{"pointer": where, "message": message} for where, message in sorted(by_pointer.items())]
 
 
+_ASCII = "".join(map(chr, range(128)))
+
+
 @cache
 def _validator() -> Any:
     """JSON Schema's own rules, but for patterns: those come from anybody, and may take any time."""
@@ -229,7 +233,22 @@ def _validator() -> Any:
         if isinstance(instance, str) and not matches(rule, instance):
             yield ValidationError(f"does not match {rule!r}")
 
-    return extend(Draft202012Validator, {"pattern": pattern})  # type: ignore[no-untyped-call]
+    kind: Any = extend(Draft202012Validator, {"pattern": pattern})  # type: ignore[no-untyped-call]
+    kind.FORMAT_CHECKER = _formats(kind.FORMAT_CHECKER)
+    return kind
+
+
+def _formats(known: Any) -> Any:
+    """The formats that jsonschema checks, with IRIs: those are URIs once what is not ASCII is written in percents."""
+    checker = copy.copy(known)
+    checker.checkers = dict(known.checkers)
+    for name, plain in (("iri", "uri"), ("iri-reference", "uri-reference")):
+
+        def check(value: object, plain: str = plain) -> bool:
+            return not isinstance(value, str) or bool(known.conforms(quote(value, safe=_ASCII), plain))
+
+        checker.checks(name)(check)
+    return checker
 
 
 def _told(

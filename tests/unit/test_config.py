@@ -133,3 +133,17 @@ def test_an_error_never_shows_a_secret() -> None:
 def test_a_pointer_can_be_read_back(path: list[str]) -> None:
     parts = [part.replace("~1", "/").replace("~0", "~") for part in pointer(path).split("/")[1:]]
     assert parts == path
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "fits"),
+    [
+        ("iri", "https://bücher.example/süß?q=ü", True),
+        ("iri", "no scheme ü", False),
+        ("iri-reference", "/süß", True),
+        ("uri", "https://example.com/a", True),
+        ("uri", "https://bücher.example", False),
+    ],
+)
+def test_addresses_are_checked_with_and_without_other_letters(kind: str, value: str, fits: bool) -> None:
+    assert (validate({"url": value}, {"url": {"type": "string", "format": kind}}) == []) is fits
