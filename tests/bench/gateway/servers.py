@@ -5,6 +5,7 @@ Each runs with one worker, all its processes pinned to one core.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -20,7 +21,7 @@ import psutil
 
 from tests.studio import ROOT, Studio, free_port, processes_of, running
 
-__all__ = ["CORE", "LOAD_CORE", "Served", "litellm", "pinned", "portkey", "studio"]
+__all__ = ["CORE", "LOAD_CORE", "Served", "litellm", "pinned", "portkey", "portkey_streams", "studio"]
 
 #: Where the servers run, and where the load and the upstream do.
 CORE, LOAD_CORE = 0, 1
@@ -139,13 +140,26 @@ def litellm(root: Path, upstream: int) -> Iterator[Served]:
 
 @contextmanager
 def portkey(root: Path, upstream: int) -> Iterator[Served]:
-    """Portkey's gateway, by npm."""
-    folder = PEERS / "portkey"
+    """Portkey's gateway, by npm, with the newest of what it depends on."""
+    with _portkey(root, upstream, "portkey", {}) as served:
+        yield served
+
+
+@contextmanager
+def portkey_streams(root: Path, upstream: int) -> Iterator[Served]:
+    """The same with the oldest `@hono/node-server` it takes: with a newer one it answers every stream with 500."""
+    with _portkey(root, upstream, "portkey-streams", {"@hono/node-server": "1.3.3"}) as served:
+        yield served
+
+
+@contextmanager
+def _portkey(root: Path, upstream: int, name: str, overrides: dict[str, str]) -> Iterator[Served]:
+    folder = PEERS / name
     node = shutil.which("node") or str(Path(sys.executable).with_name("node"))
     start = folder / "node_modules" / "@portkey-ai" / "gateway" / "build" / "start-server.js"
     if not start.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "package.json").write_text('{"private": true}')
+        (folder / "package.json").write_text(json.dumps({"private": True, "overrides": overrides}))
         npm = shutil.which("npm") or str(Path(sys.executable).with_name("npm"))
         _install([npm, "install", "--silent", f"@portkey-ai/gateway@{PORTKEY}"], cwd=folder)
     root.mkdir(parents=True)
