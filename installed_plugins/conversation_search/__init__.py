@@ -1,0 +1,1 @@
+"""Conversation search: what was said before, for a model to look up."""
