@@ -26,6 +26,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
 
+from aichat.chat.imports.reading import IMPORT_LIMIT
 from plugins_app.api.problems import problem_response
 from plugins_app.api.rendering import BODY_LIMIT
 from plugins_app.api.uploads import UPLOAD_LIMIT
@@ -37,6 +38,11 @@ _T = TypeVar("_T")
 
 #: A waiting `load` or a long execution keeps its thread, so there are many; an idle one costs little.
 THREADS = 128
+#: Whose bodies may be larger than others, and the code when they are too large all the same.
+_LARGE_BODIES = {
+    "/api/plugins/install": ("package_too_large", UPLOAD_LIMIT),
+    "/api/conversations/import": ("body_too_large", IMPORT_LIMIT + 2**16),
+}
 
 
 async def _chunks(receive: Any) -> AsyncIterator[bytes]:
@@ -59,8 +65,7 @@ def _write(body: IO[bytes], chunk: bytes) -> None:
         raise
 
 
-def _too_large(is_upload: bool) -> StudioError:
-    code, limit = ("package_too_large", UPLOAD_LIMIT) if is_upload else ("body_too_large", BODY_LIMIT)
+def _too_large(code: str, limit: int) -> StudioError:
     return StudioError(code, f"The body may have {limit // 2**20} MiB at most.")
 
 
@@ -95,8 +100,8 @@ class PooledDjango(ASGIHandler):
 
     async def read_body_of(self, scope: Any, receive: Any) -> IO[bytes]:
         """The body, from memory or disk. One that is too large is read to its end all the same, and not kept."""
-        is_upload = scope["path"].rstrip("/") == "/api/plugins/install"
-        left, too_large = UPLOAD_LIMIT if is_upload else BODY_LIMIT + 1, False  # the view tells what is just over it
+        code, limit = _LARGE_BODIES.get(scope["path"].rstrip("/"), ("body_too_large", BODY_LIMIT + 1))
+        left, too_large = limit, False  # what is just over the usual limit, the view tells
         with ExitStack() as stack:
             body = stack.enter_context(
                 tempfile.SpooledTemporaryFile(settings.FILE_UPLOAD_MAX_MEMORY_SIZE, dir=settings.FILE_UPLOAD_TEMP_DIR)
@@ -107,7 +112,7 @@ class PooledDjango(ASGIHandler):
                 if not too_large:
                     _write(body, chunk)
             if too_large:
-                raise _too_large(is_upload)
+                raise _too_large(code, limit)
             stack.pop_all()  # the caller closes it
         body.seek(0)
         return body

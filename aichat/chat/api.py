@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import mixins, viewsets
 from rest_framework.decorators import action
+from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -23,7 +24,10 @@ from aichat.chat.serializers import (
     ConversationSerializer,
     DeletedSerializer,
     FoundSerializer,
+    ImportSerializer,
 )
+from aichat.chat.services_imports import conversations_import
+from aichat.chat.uploads import FILE_FORM, uploaded
 
 __all__ = ["ConversationViewSet"]
 
@@ -123,3 +127,10 @@ class ConversationViewSet(mixins.RetrieveModelMixin, viewsets.GenericViewSet[Con
         return self._detail(
             services.branch_choose(conversation=conversation, message_id=fields["message_id"]),
         )
+
+    @extend_schema(operation_id="conversations_import_create", request=FILE_FORM, responses=ImportSerializer)
+    @action(detail=False, methods=["post"], url_path="import", url_name="import", parser_classes=[MultiPartParser])
+    def import_file(self, request: Request) -> Response:
+        """Import ChatGPT's, Open WebUI's or the studio's own export; what was imported before is skipped."""
+        outcome = conversations_import(user_id=self._user_id, file=uploaded(request).file)
+        return Response(ImportSerializer(outcome).data)

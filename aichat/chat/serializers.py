@@ -19,6 +19,7 @@ __all__ = [
     "ConversationSerializer",
     "DeletedSerializer",
     "FoundSerializer",
+    "ImportSerializer",
     "MessageSerializer",
 ]
 
@@ -187,6 +188,30 @@ class ConversationDetailSerializer(ConversationSerializer):
     def get_messages(self, conversation: Conversation) -> Any:
         said, siblings = selectors.current_branch(conversation=conversation)
         return MessageSerializer(said, many=True, context={**self.context, "siblings": siblings}).data
+
+
+class ImportedSerializer(serializers.Serializer[Any]):
+    """A conversation that was imported."""
+
+    id = serializers.UUIDField()
+    title = serializers.CharField()
+
+
+class ImportProblemSerializer(serializers.Serializer[Any]):
+    """A conversation that could not be imported, and why."""
+
+    title = serializers.CharField()
+    detail = serializers.CharField()
+
+
+class ImportSerializer(serializers.Serializer[Any]):
+    """What became of an export; `skipped` are those that were imported before."""
+
+    format = serializers.ChoiceField(choices=("chatgpt", "open-webui", "ai-chat-studio"))
+    imported = serializers.IntegerField()
+    skipped = serializers.IntegerField()
+    conversations = ImportedSerializer(many=True)
+    problems = ImportProblemSerializer(many=True)
 
 
 class BranchSerializer(serializers.Serializer[dict[str, Any]]):
