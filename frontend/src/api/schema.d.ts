@@ -151,6 +151,23 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/api/conversations/import": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** @description Import ChatGPT's, Open WebUI's or the studio's own export; what was imported before is skipped. */
+        readonly post: operations["conversations_import_create"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/api/conversations/{id}": {
         readonly parameters: {
             readonly query?: never;
@@ -1770,6 +1787,13 @@ export interface components {
             readonly pointer: string;
             readonly message: string;
         };
+        /**
+         * @description * `chatgpt` - chatgpt
+         *     * `open-webui` - open-webui
+         *     * `ai-chat-studio` - ai-chat-studio
+         * @enum {string}
+         */
+        readonly FormatEnum: "chatgpt" | "open-webui" | "ai-chat-studio";
         /** @description A conversation in a list; when something was searched, with the best messages that have it. */
         readonly Found: {
             /** Format: uuid */
@@ -1824,6 +1848,25 @@ export interface components {
          * @enum {string}
          */
         readonly HealthStatusEnum: "ok" | "down";
+        /** @description What became of an export; `skipped` are those that were imported before. */
+        readonly Import: {
+            readonly format: components["schemas"]["FormatEnum"];
+            readonly imported: number;
+            readonly skipped: number;
+            readonly conversations: readonly components["schemas"]["Imported"][];
+            readonly problems: readonly components["schemas"]["ImportProblem"][];
+        };
+        /** @description A conversation that could not be imported, and why. */
+        readonly ImportProblem: {
+            readonly title: string;
+            readonly detail: string;
+        };
+        /** @description A conversation that was imported. */
+        readonly Imported: {
+            /** Format: uuid */
+            readonly id: string;
+            readonly title: string;
+        };
         /** @description A plugin. `config` and `config_schema` are for operators only; secrets are masked. */
         readonly Install: {
             readonly id: string;
@@ -3164,6 +3207,32 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["PaginatedDeletedList"];
+                };
+            };
+        };
+    };
+    readonly conversations_import_create: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: {
+            readonly content: {
+                readonly "multipart/form-data": {
+                    /** Format: binary */
+                    readonly file: string;
+                };
+            };
+        };
+        readonly responses: {
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["Import"];
                 };
             };
         };
