@@ -62,16 +62,16 @@ class AnswerApprovals:
         approved = await self._threads.run(_ask, self._message_id, call_id, tool, until)
         if approved is None:
             self._emit("tool.approval", _question(tool, call_id, arguments, until))
-            approved = await self._decision(call_id, until)
+            approved = await self._decision(tool, call_id, until)
         if approved is None:
             raise ChatError("approval_denied", f"Nobody allowed {tool.name} within {PATIENCE.seconds // 60} minutes.")
         if not approved:
             raise ChatError("approval_denied", f"The user did not allow {tool.name}.")
 
-    async def _decision(self, call_id: str, until: datetime) -> bool | None:
+    async def _decision(self, tool: Tool, call_id: str, until: datetime) -> bool | None:
         while timezone.now() < until:
             decided = self._board.waiter(self._message_id)  # before looking: nothing is missed between the two
-            approved = await self._threads.run(_look, self._message_id, call_id)
+            approved = await self._threads.run(_look, self._message_id, call_id, tool)
             if approved is not None:
                 return approved
             left = min(_LOOK_AGAIN_S, (until - timezone.now()).total_seconds())
@@ -100,18 +100,25 @@ def _ask(message_id: str, call_id: str, tool: Tool, until: datetime) -> bool | N
     asked = ToolApproval.objects.filter(message_id=message_id, call_id=call_id).first()
     if asked is not None:
         return asked.approved
-    same = {"message__conversation__messages": message_id, "plugin_id": tool.plugin_id, "action": tool.action}
-    known = ToolApproval.objects.filter(remembered=True, **same).order_by("-decided_at").first()
-    if known is not None:
-        return known.approved
+    if (known := _remembered(message_id, tool)) is not None:
+        return known
     ToolApproval.objects.create(
         message_id=message_id, call_id=call_id, plugin_id=tool.plugin_id, action=tool.action, expires_at=until
     )
     return None
 
 
-def _look(message_id: str, call_id: str) -> bool | None:
-    return ToolApproval.objects.values_list("approved", flat=True).get(message_id=message_id, call_id=call_id)
+def _look(message_id: str, call_id: str, tool: Tool) -> bool | None:
+    """What was decided about this call, or meanwhile about this tool."""
+    approved = ToolApproval.objects.values_list("approved", flat=True).get(message_id=message_id, call_id=call_id)
+    return approved if approved is not None else _remembered(message_id, tool)
+
+
+def _remembered(message_id: str, tool: Tool) -> bool | None:
+    """What holds for this tool in the whole conversation."""
+    same = {"message__conversation__messages": message_id, "plugin_id": tool.plugin_id, "action": tool.action}
+    known = ToolApproval.objects.filter(remembered=True, **same).order_by("-decided_at").first()
+    return known.approved if known is not None else None
 
 
 @transaction.atomic

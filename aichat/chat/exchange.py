@@ -15,6 +15,9 @@ from aichat.chat.plan import ChatRequest, Plan, Plugins, Provider
 
 __all__ = ["Exchange"]
 
+#: What of a message middlewares can change or take away chunk by chunk.
+_SHOWN = frozenset({"content", "reasoning", "reasoning_content", "tool_calls"})
+
 
 class Exchange:
     """Ask once, by `whole` or by `batches`.
@@ -139,8 +142,10 @@ class Exchange:
         collected = Collected()
         for chunk in await self._chain.chunks([as_chunk(response)]):
             collected.add(chunk)
-        message = response["choices"][0]["message"] | collected.message()
-        choice = response["choices"][0] | {"message": message}
+        before = response["choices"][0]
+        rest = {name: value for name, value in before["message"].items() if name not in _SHOWN}
+        finish = collected.finish_reason or before.get("finish_reason")
+        choice = before | {"message": rest | collected.message(), "finish_reason": finish}
         return response | {"choices": [choice, *response["choices"][1:]]}
 
     async def _after(self, response: dict[str, Any]) -> dict[str, Any]:

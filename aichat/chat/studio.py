@@ -28,6 +28,7 @@ from aichat.chat.models import Message
 from aichat.chat.pipeline import Pipeline
 from aichat.chat.plan import ChatRequest, Plan, Plugins, Tool
 from aichat.chat.planning import Catalog, make_plan
+from aichat.chat.recent import RecentRegistry
 from aichat.chat.relay import Relay
 from aichat.chat.threads import DatabaseThreads
 from aichat.chat.titling import title_after_answer, title_anew
@@ -61,7 +62,7 @@ class ChatStudio:
         self._relay = Relay(settings.REDIS_URL)
         self._catalog = Catalog()
         self.no_chunk_hook: NoChunkHook = set()
-        self._registry_lock = asyncio.Lock()
+        self._recent = RecentRegistry(self.registry, self.threads)
         self._planned: tuple[Registry, Plan] | None = None
         self._approvals = ApprovalBoard()
         self._runs: dict[str, AnswerRun] = {}
@@ -71,7 +72,7 @@ class ChatStudio:
 
     async def models(self, user: ChatUser) -> list[dict[str, Any]]:
         """The models of all providers that serve now."""
-        registry = await self._recent_registry()
+        registry = await self._recent.get()
         return await self._catalog.models(registry.of_type(PluginType.PROVIDER), self._calls(registry, user.to_dict()))
 
     async def plan_for(self, model: str, user: dict[str, Any]) -> tuple[Plan, Plugins]:
@@ -80,7 +81,7 @@ class ChatStudio:
         Raises:
             ChatError: there is no such model, or its provider does not serve.
         """
-        registry = await self._recent_registry()
+        registry = await self._recent.get()
         calls = self._calls(registry, user)
         await self._catalog.check_model(model, registry, calls)
         if self._planned is None or self._planned[0] is not registry:
@@ -89,16 +90,9 @@ class ChatStudio:
 
     async def tools_for(self, user: ChatUser) -> tuple[dict[str, Tool], Plugins]:
         """What all tool plugins that serve now offer, and how they are called as `user`."""
-        registry = await self._recent_registry()
+        registry = await self._recent.get()
         calls = self._calls(registry, user.to_dict())
         return await self._tools("auto", registry, calls), calls
-
-    async def _recent_registry(self) -> Registry:
-        """The registry, read anew at most a few times a second, by one for all who wait."""
-        if (kept := self.registry.kept) is not None:
-            return kept
-        async with self._registry_lock:
-            return await self.threads.run(self.registry.current)
 
     async def answer(self, user: ChatUser, body: ChatBody, conversation_id: UUID | None) -> LiveAnswer:
         """Store what was said and begin to answer it.
@@ -217,7 +211,7 @@ class ChatStudio:
 
     async def complete(self, question: Question) -> dict[str, Any]:
         """Answer a plugin's own question to a model; nothing of it is stored."""
-        registry = await self._recent_registry()
+        registry = await self._recent.get()
         calls = self._calls(registry, question.user)
         return await complete(
             question, registry, calls, pricing=self._catalog.pricing, no_chunk_hook=self.no_chunk_hook
@@ -295,6 +289,7 @@ class ChatStudio:
             task.cancel()
         tasks = [*(run.task for run in self._runs.values()), *self._titles]
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._recent.close()
         await self._relay.close()
         await asyncio.get_running_loop().run_in_executor(None, self.threads.close)
 

@@ -126,6 +126,20 @@ async def test_a_decision_can_hold_for_the_whole_conversation_and_no_other(
         await until_done(other)
 
 
+async def test_a_decision_that_holds_decides_about_the_calls_that_wait_beside_it(
+    ann: ChatClient, plugins: FakePlugins
+) -> None:
+    plugins.methods["echo__stream_completion"].wanted = ["disk__drop", "disk__drop"]  # type: ignore[attr-defined]
+    async with ann.open("POST", "/api/chat", HI) as answer:
+        async with asyncio.timeout(10):
+            while answer.names.count("tool.approval") < 2:
+                answer.changed.clear()
+                await answer.changed.wait()
+        await decide(ann, answer, approve=True, remember=True)
+        await until_done(answer)
+    assert executed(plugins) == 2 and answer.names[-1] == "message.end"
+
+
 async def test_the_decision_reaches_the_process_that_waits_and_survives_the_browsers_leaving(
     chat: ChatStudio, ann: ChatClient, plugins: FakePlugins
 ) -> None:

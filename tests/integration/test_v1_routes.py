@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
-from django.db import connections
+from django.db import OperationalError, connections
 
 from aichat.chat.errors import ChatError
 from aichat.chat.routes import close_chat, use_studio
@@ -346,3 +346,23 @@ async def test_a_provider_without_vectors_says_so(ann: ChatClient) -> None:
     for wrong in ([1, 2], [], "", 5):
         answer = await ann.post("/v1/embeddings", {"model": "echo/one", "input": wrong})
         assert (answer.status, answer.json()["error"]["param"]) == (400, "input")
+
+
+async def test_a_database_that_is_away_does_not_stop_the_models(
+    chat: ChatStudio, ann: ChatClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert (await ann.post(URL, HI)).status == 200
+
+    def away() -> None:
+        raise OperationalError("gone")
+
+    monkeypatch.setattr("aichat.chat.threads.patiently", lambda function: function())
+    monkeypatch.setattr(chat.registry, "read", away)
+    monkeypatch.setattr(chat.registry, "_kept", None)
+    assert (await ann.post(URL, HI)).status == 200
+    fresh = use_studio(ChatStudio())
+    monkeypatch.setattr(fresh.registry, "read", away)
+    answer = await ann.post(URL, HI)
+    assert (answer.status, answer.json()["error"]["code"]) == (503, "unavailable")
+    await fresh.close()
+    use_studio(chat)

@@ -160,6 +160,17 @@ async def test_a_whole_answer_is_one_chunk_to_those_who_look_at_chunks() -> None
     assert response["usage"] == USAGE
 
 
+async def test_a_whole_answer_that_is_dropped_as_a_chunk_is_empty() -> None:
+    plugins = FakePlugins(
+        echo__stream_completion=lambda messages, model: [call_chunk(0, "c1", "rm", "{}"), text_chunk("secret")],
+        a__before_request=passes,
+        a__after_response=passes,
+        a__on_chunk=lambda chunk: None,
+    )
+    response = await exchange(plugins, Middleware("a", 1)).whole()
+    assert response["choices"][0]["message"] == {"role": "assistant", "content": ""}
+
+
 async def test_every_round_begins_with_what_was_really_said() -> None:
     seen: list[dict[str, Any]] = []
 
