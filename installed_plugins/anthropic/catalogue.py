@@ -17,7 +17,7 @@ from .errors import translated
 
 __all__ = ["Catalogue", "takes_sampling", "thinks_adaptively"]
 
-_FRESH_SECONDS, _RETRY_SECONDS, _ASK_SECONDS = 3600.0, 60.0, 10.0
+_FRESH_SECONDS, _RETRY_SECONDS, _ASK_SECONDS = 3600.0, 60.0, 5.0
 _WINDOW, _LONGEST = 200_000, 64_000
 _FALLBACK = {
     "claude-opus-5-5": "Claude Opus 5.5",

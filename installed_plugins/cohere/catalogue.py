@@ -15,7 +15,7 @@ from .errors import translated
 
 __all__ = ["Catalogue"]
 
-_FRESH_SECONDS, _RETRY_SECONDS, _ASK_SECONDS = 3600.0, 60.0, 10
+_FRESH_SECONDS, _RETRY_SECONDS, _ASK_SECONDS = 3600.0, 60.0, 5
 _WINDOW, _LONGEST = 128_000, 4096
 _FEATURES = {"tools": "tools", "vision": "vision", "json_mode": "json", "json_schema": "json", "reasoning": "reasoning"}
 #: id: tokens seen, tokens answered, capabilities

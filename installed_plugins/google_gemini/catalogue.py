@@ -18,7 +18,7 @@ from .errors import translated
 
 __all__ = ["Catalogue", "generation", "thinks"]
 
-_FRESH_SECONDS, _RETRY_SECONDS, _ASK_MS = 3600.0, 60.0, 10_000
+_FRESH_SECONDS, _RETRY_SECONDS, _ASK_MS = 3600.0, 60.0, 5_000
 _WINDOW, _LONGEST = 1_048_576, 65_536
 _FALLBACK = {
     "gemini-3-pro-preview": "Gemini 3 Pro",

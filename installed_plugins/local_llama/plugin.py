@@ -15,6 +15,8 @@ from .shapes import call_chunk, clean_chunk, prepared, request_for, usage_chunk
 from .weights import Model, models_of
 
 _CONCURRENCY = 8
+#: Tokens for a call, whatever a request allows an answer: half a call is of no use.
+_SHORTEST_CALL = 256
 
 
 class LocalLlama(ProviderPlugin):
@@ -136,9 +138,10 @@ class LocalLlama(ProviderPlugin):
     async def _call(self, answer: _Answer, request: dict[str, Any]) -> dict[str, Any]:
         """One tool call, written under a grammar that lets through nothing else."""
         text = ""
+        limits = {"repeat_penalty": 1.0, "max_tokens": max(request["max_tokens"], _SHORTEST_CALL)}
         for schema in answer.tools.schemas():
             try:
-                text = await self._written(answer, request | {"json_schema": schema, "repeat_penalty": 1.0})
+                text = await self._written(answer, {**request, **limits, "json_schema": schema})
                 break
             except UpstreamError as error:
                 if error.status != 400:  # 400: a schema that llama.cpp makes no grammar of; the next one is simpler

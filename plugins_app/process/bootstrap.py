@@ -22,7 +22,8 @@ def main() -> None:
     sys.path[:0] = paths
     import plugins_app
     import plugins_app.process.template
-    import plugins_app.sdk.exports  # a plugin cannot read the file any more when it asks for it
+    import plugins_app.sdk.exports  # a plugin cannot read the files any more when it asks for them
+    import plugins_app.sdk.upstream
     from plugins_app.process import inspection
     from plugins_app.sdk import aliases
 
