@@ -150,6 +150,7 @@ CELERY_BEAT_SCHEDULE = {  # each finds again what a lost message or a dead proce
     "tidying": {"task": "plugins_app.tasks.disk_tidy", "schedule": 6 * 3600.0},
     "executions": {"task": "plugins_app.tasks.executions_reap", "schedule": 10.0},
     "webhooks": {"task": "plugins_app.tasks.webhooks_resume", "schedule": 10.0},
+    "conversations": {"task": "aichat.chat.tasks.conversations_tidy", "schedule": 3600.0},
     "records": {"task": "plugins_app.tasks.records_prune", "schedule": 3600.0},
     "nodes": {"task": "plugins_app.tasks.nodes_expire", "schedule": min(60.0, STUDIO_NODE_EXPIRY)},
 }

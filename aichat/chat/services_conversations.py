@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
@@ -19,8 +21,11 @@ __all__ = [
     "conversation_restore",
     "conversation_retitle",
     "conversation_update",
+    "conversations_purge",
 ]
 
+#: How many are forgotten in one transaction, which others may have to wait for.
+_AT_ONCE = 50
 #: What a user may set.
 _SETTABLE = ("title", "pinned", "archived", "model", "system_prompt", "params")
 
@@ -56,6 +61,20 @@ def conversation_retitle(*, conversation_id: UUID | str, title: str, force: bool
     if not force:
         conversations = conversations.filter(titled_by=Conversation.TitledBy.WORDS)
     return bool(conversations.update(title=title, titled_by=Conversation.TitledBy.MODEL))
+
+
+def conversations_purge() -> int:
+    """Forget what was deleted long enough ago; return how many. Where that is set, what lies idle is deleted first."""
+    now = timezone.now()
+    if settings.STUDIO_IDLE_DAYS:
+        idle = Conversation.objects.filter(deleted_at=None, pinned=False)
+        idle.filter(updated_at__lt=now - timedelta(days=settings.STUDIO_IDLE_DAYS)).update(deleted_at=now)
+    old = Conversation.objects.filter(deleted_at__lt=now - timedelta(days=settings.STUDIO_DELETED_DAYS))
+    purged = 0
+    while some := list(old.values_list("pk", flat=True)[:_AT_ONCE]):
+        with transaction.atomic():
+            purged += old.filter(pk__in=some).delete()[1].get("chat.Conversation", 0)
+    return purged
 
 
 @transaction.atomic

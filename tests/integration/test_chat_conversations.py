@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.conf import LazySettings
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
 from django.db import connections
 from django.test import Client
 from django.utils import timezone
 
-from aichat.chat.models import Conversation, Message
+from aichat.chat.models import Attachment, AttachmentContent, Conversation, Message
 from aichat.chat.services import AnswerEnd, AnswerStart, answer_begin, answer_finish, answer_renew
+from aichat.chat.services_conversations import conversations_purge
 
 PATH = "/api/conversations"
 LISTED = {
@@ -197,8 +201,41 @@ def test_an_answer_whose_process_died_is_shown_as_interrupted(ann: Client) -> No
 
 def test_the_admin_lists_conversations_without_a_word_of_what_was_said(ann: Client) -> None:
     conversation = talk("ann", "a secret")
+    send(ann, "PATCH", str(conversation.pk), {"title": "a secret title", "system_prompt": "a secret prompt"})
+    file = AttachmentContent.objects.create(
+        attachment=Attachment.objects.create(user=conversation.user, name="a secret.txt", kind="text", size=2048),
+        data=b"a secret",
+    )
     root = browser_of("root", is_superuser=True, is_staff=True)
     found = root.get("/admin/chat/conversation/?q=ann").content
     page = root.get(f"/admin/chat/conversation/{conversation.pk}/change/").content
-    assert str(conversation.pk).encode() in found and b"p/m" in page
-    assert b"a secret" not in found + page and b'name="_save"' not in page
+    files = root.get("/admin/chat/attachment/").content + root.get(f"/admin/chat/attachment/{file.pk}/change/").content
+    asked = root.get(f"/admin/chat/conversation/{conversation.pk}/delete/").content
+    assert str(conversation.pk).encode() in found and b"p/m" in page and b"2.0" in files
+    assert b"a secret" not in found + page + files + asked and b'name="_save"' not in page
+
+
+def test_an_operator_deletes_what_he_cannot_read(ann: Client) -> None:
+    conversation = talk("ann", "one")
+    page = f"/admin/chat/conversation/{conversation.pk}/delete/"
+    assert browser_of("staff", is_staff=True).post(page, {"post": "yes"}).status_code == 403
+    operator = browser_of("operator", is_staff=True)
+    operate = Permission.objects.get(codename="operate", content_type__app_label="plugins_app")
+    get_user_model().objects.get(username="operator").user_permissions.add(operate)
+    assert operator.post(page, {"post": "yes"}).status_code == 302
+    assert not Conversation.objects.exists() and not Message.objects.exists()
+
+
+def test_what_was_deleted_is_purged_after_its_time(ann: Client, settings: LazySettings) -> None:
+    ids = {text: talk("ann", text).pk for text in ("kept", "deleted", "long ago", "idle", "idle, pinned")}
+    month = timezone.now() - timedelta(days=31)
+    Conversation.objects.filter(pk=ids["deleted"]).update(deleted_at=timezone.now())
+    Conversation.objects.filter(pk=ids["long ago"]).update(deleted_at=month)
+    Conversation.objects.filter(title__startswith="idle").update(updated_at=month)
+    Conversation.objects.filter(pk=ids["idle, pinned"]).update(pinned=True)
+    assert conversations_purge() == 1
+    assert sorted(titles(ann)) == ["idle", "idle, pinned", "kept"]
+    settings.STUDIO_IDLE_DAYS = 30
+    assert conversations_purge() == 0
+    assert sorted(titles(ann)) == ["idle, pinned", "kept"]
+    assert {each["title"] for each in ann.get(f"{PATH}/deleted").json()["results"]} == {"idle", "deleted"}

@@ -55,6 +55,10 @@ def test_a_given_redis_is_spelled_for_each_client(given: str, redis_py: str, cel
 @pytest.mark.parametrize(
     ("variable", "value"),
     [
+        ("STUDIO_TITLES", "poet"),
+        ("STUDIO_DELETED_DAYS", "soon"),
+        ("STUDIO_IDLE_DAYS", "-1"),
+        ("STUDIO_ATTACHMENT_MB", "0"),
         ("PORT", "http"),
         ("PORT", "-1"),
         ("PORT", "0"),
