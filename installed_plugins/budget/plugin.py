@@ -25,9 +25,7 @@ class Budget(MiddlewarePlugin):
         """The time zone must be one."""
         try:
             ZoneInfo(self.get_config("timezone", "UTC"))
-        except (ValueError, OSError) as error:  # ZoneInfoNotFoundError is a KeyError, and a directory an OSError
-            raise _no_zone(self.get_config("timezone")) from error
-        except KeyError as error:
+        except (ValueError, OSError, KeyError) as error:  # ZoneInfoNotFoundError is a KeyError, a folder an OSError
             raise _no_zone(self.get_config("timezone")) from error
         return True
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from threading import Lock
 from typing import Any
 
@@ -64,12 +65,12 @@ class Redact(MiddlewarePlugin):
         """
         messages = request.get("messages") or []
         if not self._reversible:
-            return request | {"messages": [changed_message(one, self._redactor.redact) for one in messages]}
+            return _changed(request, self._redactor.redact)
         veil = Veil(self._redactor, placeholders_in(messages))
-        hidden = [changed_message(one, veil.hide) for one in messages]
+        hidden = _changed(request, veil.hide)
         if veil.originals and request.get("request_id"):
             self._remember(request["request_id"], Answer(veil.originals, self._screen))
-        return request | {"messages": hidden}
+        return hidden
 
     def after_response(self, response: dict[str, Any]) -> dict[str, Any]:
         """The answer with the originals, and without what else is private when that is wanted."""
@@ -104,6 +105,15 @@ class Redact(MiddlewarePlugin):
             self._answers[name] = answer
             while len(self._answers) > _REMEMBERED:
                 self._answers.popitem(last=False)
+
+
+def _changed(request: dict[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
+    """The messages, and what a client calls its user: the provider gets that, too, and it is often an address."""
+    changed: dict[str, Any] = {"messages": [changed_message(one, change) for one in request.get("messages") or []]}
+    params = request.get("params") or {}
+    if isinstance(params.get("user"), str):
+        changed["params"] = params | {"user": change(params["user"])}
+    return request | changed
 
 
 def _safe(pattern: dict[str, Any]) -> SafePattern:

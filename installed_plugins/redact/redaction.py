@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from typing import NamedTuple
@@ -16,6 +17,7 @@ Finder = Callable[[str], Iterator[Span]]
 #: The longest tail of a stream that is held back, in characters: a private key fits in.
 MAX_HELD = 8192
 _ROUNDS = 4
+_LONG, _REMEMBERED = 400, 4096
 
 # What may be the beginning of something private, at the end of a text, and how far back that can be. Words of other
 # scripts are held only as far as an address reaches, so that languages without spaces still stream.
@@ -46,6 +48,7 @@ class Redactor:
         wanted = set(kinds)
         self._finders = {**(own or {}), **{name: find for name, find in KINDS.items() if name in wanted}}
         self._style = style
+        self._known: dict[bytes, list[Found]] = {}
 
     def redact(self, text: str, spared: Container[str] = ()) -> str:
         """The text without what is private, but for what is `spared`. Redacting the result again changes nothing."""
@@ -57,7 +60,22 @@ class Redactor:
         return text
 
     def find(self, text: str) -> list[Found]:
-        """Where something private is: in order, without overlaps."""
+        """Where something private is: in order, without overlaps.
+
+        A conversation is looked through with each of its requests, so what was found in long texts is remembered; by
+        a hash, not with the text.
+        """
+        if len(text) < _LONG:
+            return self._look(text)
+        name = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        found = self._known.get(name)
+        if found is None:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            found = self._known[name] = self._look(text)
+        return found
+
+    def _look(self, text: str) -> list[Found]:
         found: list[Found] = []
         for kind, find in self._finders.items():
             found += [Found(start, end, kind) for start, end in find(text)]

@@ -74,6 +74,18 @@ async def test_placeholders_that_somebody_wrote_himself_stay_his_words() -> None
     assert content(response) == "<EMAIL_1>: ask a@b.io"
 
 
+async def test_the_name_of_a_clients_user_goes_to_the_provider_hidden_too() -> None:
+    async with PluginHarness(FOLDER) as plugin:
+        request = asked(user("a@b.io"), params={"user": "a@b.io", "temperature": 0})
+        assert (await plugin.call("before_request", request))["params"] == {"user": "<EMAIL_1>", "temperature": 0}
+
+
+@pytest.mark.parametrize("piece", ["1 ", "2 1 ", "+49 ", "a@", "AB12 ", "1:", "-----BEGIN PRIVATE KEY-----", "://a:"])
+def test_what_nearly_looks_like_it_for_pages_keeps_nobody_waiting(piece: str) -> None:
+    text = piece * (20_000 // len(piece))
+    assert ALL.find(text) == ALL.find(text)
+
+
 async def test_an_answer_gets_the_originals_of_its_own_request_and_only_once() -> None:
     async with PluginHarness(FOLDER) as plugin:
         await plugin.call("before_request", asked(user("a@b.io")))
