@@ -99,5 +99,7 @@ def _words(words: Iterable[str]) -> Callable[[str], bool]:
 def plain_text(text: str) -> str:
     """The text as it reads: small letters, no invisible characters, no look-alikes, single spaces."""
     normal = unicodedata.normalize("NFKC", text).casefold()
+    if normal.isascii():
+        return _BREAKS.sub(" ", normal)
     visible = "".join(char for char in normal if unicodedata.category(char) != "Cf").translate(_LOOKALIKES)
     return _BREAKS.sub(" ", visible)

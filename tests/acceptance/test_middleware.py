@@ -70,6 +70,7 @@ class Talk:
 
     def __init__(self, studio: Studio, client: OpenAI) -> None:
         self.studio, self.client = studio, client
+        self.conversation = ""
 
     def load(self, plugin_id: str, **config: Any) -> None:
         answer = self.studio.http.post("/api/plugins/load", {"plugin_id": plugin_id, "config": config})
@@ -102,7 +103,12 @@ class Talk:
         return "".join(event.data["content"] for event in events if event.name == "delta"), events[-1].data
 
     def posted(self, text: str, **more: Any) -> Response:
-        return self.studio.as_user.post("/api/chat", {"model": ECHO, "message": text, "tools": [], **more})
+        """Said in a conversation that has a title, as making one would ask the model as well."""
+        made = self.studio.as_user.post("/api/conversations", {"title": text, "model": ECHO})
+        assert made.status == 201, made.text
+        self.conversation = made.json()["id"]
+        said = {"model": ECHO, "message": text, "tools": [], "conversation_id": self.conversation, **more}
+        return self.studio.as_user.post("/api/chat", said)
 
 
 @pytest.fixture
@@ -126,6 +132,10 @@ def test_the_model_sees_placeholders_and_everybody_else_the_originals(talk: Talk
     shown, end = talk.page(text)
     assert shown == text and end.get("content", text) == text
     assert talk.heard() == [hidden] * 3
+    titled = talk.studio.as_user.post(f"/api/conversations/{talk.conversation}/title")
+    assert titled.status == 200, titled.text
+    [asked] = talk.heard()
+    assert hidden in asked and "ada@" not in asked
 
 
 def test_tools_get_the_originals_and_their_results_are_hidden_again(talk: Talk) -> None:
