@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import OrderedDict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,6 +14,8 @@ from .ledger import EVERYBODY, UNITS, Ledger
 from .limits import MICRO, Limits, cost_by_prices, limits_of
 from .periods import Period, period_at
 from .tokens import estimated, tokens_of
+
+_REMEMBERED = 10_000
 
 
 class Budget(MiddlewarePlugin):
@@ -33,6 +36,7 @@ class Budget(MiddlewarePlugin):
         """The configuration does not change while the plugin lives."""
         self._zone = ZoneInfo(self.get_config("timezone", "UTC"))
         self._ledger = Ledger(self.context.storage)
+        self._prompts: OrderedDict[str, int] = OrderedDict()
         return True
 
     async def before_request(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -41,10 +45,11 @@ class Budget(MiddlewarePlugin):
         Raises:
             Refused: 429 for tokens and 402 for money, with what was used, what is left and when it begins anew.
         """
-        user = request.get("user") or {}
+        user, asked = request.get("user") or {}, estimated(request.get("messages"))
+        self._remember(str(request.get("request_id")), asked)
         if user.get("is_operator") and self.get_config("exempt_operators"):
             return request
-        period, asked = self._period(), estimated(request.get("messages"))
+        period = self._period()
         for whom, limits in self._budgets(user):
             await self._check(whom, limits, period, asked)
         return request
@@ -107,7 +112,14 @@ class Budget(MiddlewarePlugin):
         cost = response.get("cost")
         if cost is None:
             cost = cost_by_prices(self.config, model, response.get("usage") or {})
-        return {"tokens": tokens_of(response, 0), "money": round(cost * MICRO)}
+        prompt = self._prompts.pop(str(response.get("id")), 0)
+        return {"tokens": tokens_of(response, prompt), "money": round(cost * MICRO)}
+
+    def _remember(self, request_id: str, prompt: int) -> None:
+        """How long the prompt was, for providers that do not say how many tokens they have counted."""
+        self._prompts[request_id] = prompt
+        while len(self._prompts) > _REMEMBERED:  # of requests that failed
+            self._prompts.popitem(last=False)
 
     async def _add(self, user: dict[str, Any], used: dict[str, int]) -> None:
         period = self._period()

@@ -19,13 +19,19 @@ BOB = {"id": 2, "username": "bob", "is_operator": True}
 
 
 def asked(user: Any = ADA, text: str = "hi") -> dict[str, Any]:
-    return {"model": "p/m", "messages": [{"role": "user", "content": text}], "params": {}, "user": user}
+    return {
+        "model": "p/m",
+        "messages": [{"role": "user", "content": text}],
+        "params": {},
+        "user": user,
+        "request_id": "r",
+    }
 
 
 def answered(tokens: int = 0, cost: float | None = None, user: Any = ADA, model: str = "p/m") -> dict[str, Any]:
     usage = {"prompt_tokens": tokens // 2, "completion_tokens": tokens - tokens // 2, "total_tokens": tokens}
     choice = {"index": 0, "message": {"role": "assistant", "content": "hello"}}
-    return {"choices": [choice], "usage": usage, "cost": cost, "request": {"user": user, "model": model}}
+    return {"id": "r", "choices": [choice], "usage": usage, "cost": cost, "request": {"user": user, "model": model}}
 
 
 async def refused(plugin: PluginHarness, *args: Any) -> Refused | None:
@@ -55,6 +61,13 @@ async def test_a_request_that_needs_more_than_is_left_is_refused_beforehand() ->
         assert await refused(plugin, ADA, "x" * 100) is None
         error = await refused(plugin, ADA, "x" * 400)
         assert error is not None and "40 tokens left" in str(error)
+
+
+async def test_tokens_that_no_provider_counted_are_guessed_from_question_and_answer() -> None:
+    async with PluginHarness(FOLDER, {"tokens_per_user": 1000}, user=ADA) as plugin:
+        assert await refused(plugin, ADA, "x" * 400) is None
+        await plugin.call("after_response", answered() | {"usage": None})
+        assert 100 <= (await plugin.call("usage"))["tokens"]["used"] <= 110
 
 
 async def test_money_adds_up_exactly_by_the_providers_cost_or_the_configured_prices() -> None:
