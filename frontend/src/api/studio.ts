@@ -18,8 +18,10 @@ export async function login(username: string, password: string): Promise<Person>
 
 export const logout = () => ask<unknown>("/api/auth/logout", { method: "POST" });
 
+/** The models one can chat with; those that make vectors are for programs. */
 export async function models(signal?: AbortSignal): Promise<readonly Model[]> {
-  return (await get<{ data: readonly Model[] }>("/api/models", signal)).data;
+  const { data } = await get<{ data: readonly Model[] }>("/api/models", signal);
+  return data.filter((model) => model.kind !== "embedding");
 }
 
 export const plugins = (signal?: AbortSignal) => all<Plugin>("/api/plugins/available?page_size=200", signal);
