@@ -7,11 +7,12 @@ import os
 from typing import Any
 
 import django
-import jsonschema  # noqa: F401 - takes a second to import: not while somebody waits
+import jsonschema  # noqa: F401 - takes a while to import: not while somebody waits
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "aichat.settings")
 django.setup(set_prefix=False)
 
+import aichat.urls  # noqa: E402, F401 - as above, and needs the apps
 from aichat.chat.http import Receive, Scope, Send  # noqa: E402
 from aichat.chat.routes import chat_app, close_chat, is_chat_route  # noqa: E402 - needs the apps
 from aichat.chat.v1.routes import is_v1_route, v1_app  # noqa: E402 - needs the apps

@@ -46,7 +46,8 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "django_jsonform",
-    "django.contrib.admin",
+    # Its pages are found where they are served, in aichat.urls: the workers need neither them nor their 25 MiB.
+    "django.contrib.admin.apps.SimpleAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -11,6 +11,7 @@ from plugins_app.api.assets import plugin_asset
 from plugins_app.api.pages import errors_page, page
 from plugins_app.api.problems import bad_request, server_error
 
+admin.autodiscover()
 admin.site.site_header = admin.site.site_title = "AI Chat Studio"
 admin.site.index_title = "Administration"
 
