@@ -118,7 +118,7 @@ def test_it_appears_where_its_manifest_says_and_leaves_when_unloaded(operator_pa
     operator_page.get_by_test_id("new-chat").click()
     for point in _MOUNTS:
         expect(mount(operator_page, point).get_by_text(f"Hello from {point}")).to_be_visible()
-    mount(operator_page, "chat-input").get_by_role("button").click()
+    mount(operator_page, "chat-input").get_by_role("button", name="Hello from").click()
     expect(operator_page.get_by_text("Hello from chat-input, pressed 1")).to_be_visible()
     operator_page.get_by_test_id("nav-plugins").click()
     operator_page.get_by_test_id("plugin-unload-greeter").click()
