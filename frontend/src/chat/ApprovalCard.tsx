@@ -12,7 +12,11 @@ export function ApprovalCard({ call }: { call: ToolCall }) {
   const left = useSecondsLeft(call.expiresAt);
   const titleId = useId();
   const card = useRef<HTMLElement>(null);
-  useEffect(() => card.current?.scrollIntoView?.({ block: "nearest" }), []);
+  useEffect(() => {
+    card.current?.scrollIntoView?.({ block: "nearest" });
+    // Never a button, and never from somebody who is writing: Enter must not approve by accident.
+    if (!isWriting()) card.current?.focus({ preventScroll: true });
+  }, []);
   const decide = async (decision: ApprovalDecision) => {
     setDecided(true);
     try {
@@ -28,6 +32,7 @@ export function ApprovalCard({ call }: { call: ToolCall }) {
       ref={card}
       className="approval"
       role="alertdialog"
+      tabIndex={-1}
       aria-labelledby={titleId}
       data-testid="tool-approval"
     >
@@ -61,7 +66,6 @@ function Choices({
         type="button"
         className="button primary"
         disabled={disabled}
-        autoFocus
         onClick={() => onDecide({ approve: true })}
       >
         Approve
@@ -115,6 +119,11 @@ function Arguments({ value }: { value: unknown }) {
 
 function text(value: unknown): string {
   return typeof value === "string" ? value : (JSON.stringify(value, null, 2) ?? "");
+}
+
+function isWriting(): boolean {
+  const { activeElement } = document;
+  return activeElement instanceof HTMLTextAreaElement && activeElement.value !== "";
 }
 
 function useSecondsLeft(expiresAt: string | null | undefined): number | null {

@@ -1,10 +1,19 @@
 import { ArrowUp, Paperclip, Square } from "lucide-react";
-import { type ClipboardEvent, type KeyboardEvent, type RefObject, useEffect, useRef, useState } from "react";
+import {
+  type ClipboardEvent,
+  type KeyboardEvent,
+  type RefObject,
+  useEffect,
+  useEffectEvent,
+  useRef,
+  useState,
+} from "react";
 import { flushSync } from "react-dom";
 import { pluginManager } from "@/plugins/instance";
 import { PluginMount } from "@/plugins/react";
 import type { ChatAttachment } from "@/plugins/types";
 import { DropTarget } from "@/ui/DropTarget";
+import { Spinner } from "@/ui/states";
 import { DraftList } from "./DraftList";
 import { useAttachments } from "./useAttachments";
 
@@ -23,12 +32,19 @@ export function Composer({ answering, disabled, onSend, onStop }: ComposerProps)
   const ready = said && files.settled && !answering && !disabled;
   usePluginText(area, text, setText);
   useEscape(answering, onStop);
+  /** Sent as soon as the last file is there. */
+  const [held, setHeld] = useState(false);
   const send = () => {
+    setHeld(!ready && files.sending && !answering && !disabled);
     if (!ready) return;
     onSend(text.trim(), files.ready);
     setText("");
     files.clear();
   };
+  const sendHeld = useEffectEvent(send);
+  useEffect(() => {
+    if (held && !files.sending) sendHeld();
+  }, [held, files.sending]);
   const onKeyDown = (event: KeyboardEvent) => {
     // While a word is being composed (Japanese, Chinese, ...) Enter belongs to the input method.
     if (event.key !== "Enter" || event.shiftKey || event.nativeEvent.isComposing) return;
@@ -70,7 +86,7 @@ export function Composer({ answering, disabled, onSend, onStop }: ComposerProps)
       <div className="composer-bar">
         <AttachButton disabled={disabled} onFiles={files.add} />
         <PluginMount mountPoint="chat-input" className="composer-plugins" />
-        <SendButton answering={answering} ready={ready} onStop={onStop} />
+        <SendButton answering={answering} ready={ready || files.sending} held={held} onStop={onStop} />
       </div>
       <DropTarget text="Drop files to send them along" onFiles={files.add} />
     </form>
@@ -113,26 +129,25 @@ function AttachButton({
   );
 }
 
-function SendButton({
-  answering,
-  ready,
-  onStop,
-}: {
-  answering: boolean;
-  ready: boolean;
-  onStop: () => void;
-}) {
+interface SendProps {
+  readonly answering: boolean;
+  readonly ready: boolean;
+  readonly held: boolean;
+  readonly onStop: () => void;
+}
+
+function SendButton({ answering, ready, held, onStop }: SendProps) {
   if (!answering) {
     return (
       <button
         type="submit"
         className="send"
         aria-label="Send"
-        title="Send (Enter)"
+        title={held ? "Sent when the files are there" : "Send (Enter)"}
         disabled={!ready}
         data-testid="chat-send"
       >
-        <ArrowUp size={18} />
+        {held ? <Spinner size={15} /> : <ArrowUp size={18} />}
       </button>
     );
   }

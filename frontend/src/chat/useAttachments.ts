@@ -67,7 +67,8 @@ export function useAttachments() {
   const ready = drafts.flatMap(({ attachment }) => attachment ?? []);
   const problem = drafts.length > MOST_FILES ? `A message takes ${MOST_FILES} files at most.` : null;
   const settled = drafts.every(({ attachment }) => attachment) && !problem;
-  return { drafts, add, remove, clear, ready, settled, problem };
+  const sending = drafts.some(({ attachment, error }) => !attachment && !error);
+  return { drafts, add, remove, clear, ready, settled, sending, problem };
 }
 
 function draftOf(file: File): Draft {
