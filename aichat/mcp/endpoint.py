@@ -17,7 +17,7 @@ from mcp.server.lowlevel.server import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
 from aichat.chat.auth import ChatUser
-from aichat.chat.http import BODY_LIMIT, Receive, Scope, Send
+from aichat.chat.http import Receive, Scope, Send
 from aichat.chat.studio import ChatStudio
 from aichat.mcp.conversations import Conversations
 from aichat.mcp.routes import USER
@@ -31,6 +31,8 @@ _INSTRUCTIONS = (
     "The tools of an AI Chat Studio's plugins, and the conversations you have had there as resources. "
     "Tools come and go while plugins are loaded and unloaded: list them again when one is missing."
 )
+#: Files come in a call's arguments. What goes to a plugin has a limit of its own (`plugins_app.wire`).
+BODY_LIMIT = 8 << 20
 Context = ServerRequestContext[Any, Any]
 logging.getLogger("mcp").setLevel(logging.WARNING)  # it has a line for every request
 

@@ -23,7 +23,7 @@ _SERVERS: dict[str, Any] = {
     "destructive": False,
 }
 #: How much of the time that `initialize` has is given to servers to be there from the start.
-_FIRST_WAIT_S = 20.0
+_FIRST_WAIT_S = 10.0
 _MOST_LISTED = 500
 
 

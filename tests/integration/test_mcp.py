@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
@@ -24,9 +26,11 @@ from aichat.chat.studio import ChatStudio
 from aichat.mcp.routes import close_mcp
 from plugins_app.services.access import api_key_create
 from tests.integration.test_chat_routes import add_plugin
+from tests.studio import ROOT
 from tests.unit.chat_fakes import FakePlugins
 
-pytestmark = pytest.mark.django_db(transaction=True)
+#: sse-starlette, which the SDK streams with, has a task for as long as an event loop lives.
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.allow_leaks("task")]
 Connect = Callable[..., AbstractAsyncContextManager[Client]]
 
 ACTIONS = [
@@ -40,6 +44,7 @@ ACTIONS = [
     {"name": "wipe", "description": "Deletes", "parameters": {}, "destructive": True},
     {"name": "fail", "description": "Fails", "parameters": {}, "destructive": False},
     {"name": "draw", "description": "Draws", "parameters": {}, "destructive": False},
+    {"name": "hang", "description": "Waits", "parameters": {}, "destructive": False},
 ]
 
 
@@ -53,6 +58,10 @@ def closed_connections() -> Iterator[None]:
 class Tool(FakePlugins):
     """A tool plugin."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.hanging, self.cancelled = asyncio.Event(), asyncio.Event()
+
     async def call(
         self, plugin_id: str, method: str, args: Any, kwargs: Any = None, *, timeout: float, on_progress: Any = None
     ) -> Any:
@@ -61,6 +70,13 @@ class Tool(FakePlugins):
         action, parameters = args
         if action == "fail":
             raise ChatError("plugin_error", "the disk is full")
+        if action == "hang":
+            self.hanging.set()
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                self.cancelled.set()
+                raise
         if action == "draw":
             return {"attachments": [{"kind": "image", "media_type": "image/png", "data": "iVBORw=="}], "text": "drawn"}
         if action == "add":
@@ -88,13 +104,18 @@ def stored(key: tuple[Any, str]) -> tuple[str, str]:
 
 
 @pytest.fixture
-async def studio(key: tuple[Any, str]) -> AsyncIterator[list[Any]]:
+async def tool() -> Tool:
+    return Tool()
+
+
+@pytest.fixture
+async def studio(key: tuple[Any, str], tool: Tool) -> AsyncIterator[list[Any]]:
     """The chat of this loop, with one tool plugin. What is returned are the users it was asked for."""
     users: list[Any] = []
 
     def calls(registry: Any, who: Any) -> Any:
         users.append(who)
-        return Tool()
+        return tool
 
     use_studio(ChatStudio(calls))
     yield users
@@ -132,7 +153,7 @@ async def test_tools_are_listed_and_called_as_the_user(
     async with connect(mode) as client:
         assert client.server_info is not None and client.server_info.name == "ai-chat-studio"
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
-        assert tools.keys() == {"sums__add", "sums__fail", "sums__draw"}
+        assert tools.keys() == {"sums__add", "sums__fail", "sums__draw", "sums__hang"}
         added = tools["sums__add"]
         assert (added.title, added.description) == ("Add up", "Adds numbers")
         assert added.input_schema["properties"].keys() == {"a", "b"}
@@ -155,6 +176,22 @@ async def test_tools_are_listed_and_called_as_the_user(
         with pytest.raises(MCPError, match="no tool 'sums__wipe'"):
             await client.call_tool("sums__wipe", {})
     assert {who["id"] for who in studio} == {key[0].pk}
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_a_client_that_goes_away_cancels_its_call(mode: str, connect: Connect, tool: Tool) -> None:
+    async with asyncio.timeout(20):
+        async with connect(mode) as client:
+            call = asyncio.create_task(client.call_tool("sums__hang", {}))
+            await tool.hanging.wait()
+            call.cancel()
+            await asyncio.gather(call, return_exceptions=True)
+        await tool.cancelled.wait()
+
+
+def test_a_studio_that_nobody_asks_over_mcp_does_not_import_it() -> None:
+    code = "import sys, aichat.asgi; sys.exit(any(name.split('.')[0] in ('mcp', 'pydantic') for name in sys.modules))"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
 
 
 async def test_destructive_tools_are_offered_where_that_is_set(connect: Connect, settings: Any) -> None:
