@@ -1,7 +1,7 @@
 # AI Chat Studio. `make run` and `make test` need Python 3.11 or newer, make and git; they get everything else themselves,
 # into .venv and frontend/node_modules, and do only what has changed since the last time (.ci/setup.py).
 .DEFAULT_GOAL := help
-.PHONY: help run test setup setup-test bench soak lock clean
+.PHONY: help run demo test setup setup-test bench soak lock clean
 
 PYTHON ?= $(firstword $(foreach python,python3 python3.13 python3.12 python3.11,$(shell $(python) -c \
 	'import sys; print("$(python)" if sys.version_info >= (3, 11) else "")' 2>/dev/null)) python3)
@@ -12,6 +12,7 @@ COMPILE := $(VENV)/uv pip compile --quiet --universal --python-version 3.11 --ge
 help: ## Show this
 	@echo "make run     set everything up and serve the studio (PORT, STUDIO_DATA, REDIS_URL, DATABASE_URL change it;"
 	@echo "             DEV=1: plugins are swapped when they are saved)"
+	@echo "make demo    set everything up and show it: a real model, a tool call, a PDF"
 	@echo "make test    set everything up and run every check and test"
 	@echo "make bench   measure; see docs/benchmarks.md"
 	@echo "make soak    the tests that run for minutes"
@@ -20,6 +21,9 @@ help: ## Show this
 
 run: setup
 	@exec $(VENV)/python -m aichat.launcher
+
+demo: setup
+	@exec $(VENV)/python manage.py demo
 
 test: setup-test
 	@exec $(VENV)/python .ci/check.py

@@ -23,7 +23,7 @@ __all__ = [
 
 _PATH = re.compile(r" - at `\$?(?P<path>[^`]*)`$")
 _FIELD = re.compile(r"(?:required|unknown) field `(?P<name>[^`]+)`")
-_PARAMS = ("temperature", "top_p", "max_tokens", "stop", "seed")
+_PARAMS = ("temperature", "top_p", "max_tokens", "stop", "seed", "tool_choice")
 _Name = Annotated[str, Meta(min_length=1, max_length=255)]
 
 
@@ -64,6 +64,7 @@ class ChatBody(Struct, forbid_unknown_fields=True):
     system_prompt: Annotated[str, Meta(max_length=100_000)] | None = None
     params: ChatParams | None = None
     tools: Literal["auto"] | list[str] = "auto"
+    tool_choice: Literal["auto", "none", "required"] | dict[str, Any] | None = None
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
     top_p: Annotated[float, Meta(gt=0, le=1)] | None = None
     max_tokens: Annotated[int, Meta(ge=1)] | None = None

@@ -7,20 +7,20 @@ from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from typing import Any
 
-import httpx
+import httpx2
 
 __all__ = ["Connections"]
 
-_opened: ContextVar[list[httpx.Response] | None] = ContextVar("opened", default=None)
+_opened: ContextVar[list[httpx2.Response] | None] = ContextVar("opened", default=None)
 
 
-class Connections(httpx.AsyncClient):
-    """An httpx client that remembers which answers it has begun to read."""
+class Connections(httpx2.AsyncClient):
+    """An httpx2 client that remembers which answers it has begun to read."""
 
     @asynccontextmanager
     async def closing(self) -> AsyncIterator[None]:
         """Close what this task opens within, at the latest when it leaves."""
-        mine: list[httpx.Response] = []
+        mine: list[httpx2.Response] = []
         before = _opened.get()
         _opened.set(mine)
         try:
@@ -30,8 +30,8 @@ class Connections(httpx.AsyncClient):
             for response in mine:
                 await response.aclose()
 
-    async def send(self, request: httpx.Request, **kwargs: Any) -> httpx.Response:
-        """As httpx does, and note it."""
+    async def send(self, request: httpx2.Request, **kwargs: Any) -> httpx2.Response:
+        """As httpx2 does, and note it."""
         response = await super().send(request, **kwargs)
         if (mine := _opened.get()) is not None:
             mine.append(response)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import httpx
+import httpx2
 from google.genai.errors import APIError
 
 from plugins_app.sdk import AuthFailed, DeadlineExceeded, NotReady, PluginError, UpstreamError
@@ -27,9 +27,9 @@ def translated(key: str, base_url: str, proxy: str) -> Iterator[None]:
         raise
     except APIError as error:
         raise _of_status(error, key) from None
-    except httpx.TimeoutException:
+    except httpx2.TimeoutException:
         raise DeadlineExceeded("Gemini did not answer in time (timeout_s in the plugin's settings)") from None
-    except (httpx.HTTPError, httpx.StreamError, OSError) as error:
+    except (httpx2.HTTPError, httpx2.StreamError, OSError) as error:
         raise connection_failed(error, proxy or base_url) from None
     except (ValueError, AttributeError, TypeError, KeyError) as error:
         # Garbage shows where it is parsed; so does a request that the SDK itself refuses.
