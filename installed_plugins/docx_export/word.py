@@ -9,6 +9,7 @@ from typing import Any
 from docx import Document
 from docx.document import Document as WordDocument
 from docx.enum.style import WD_STYLE_TYPE
+from docx.enum.text import WD_ALIGN_PARAGRAPH
 from docx.opc.constants import RELATIONSHIP_TYPE
 from docx.oxml.ns import qn
 from docx.oxml.shape import CT_Inline
@@ -99,10 +100,9 @@ class Word:
         width, height = _PAPERS[paper]
         section.page_width, section.page_height = Mm(width), Mm(height)
         section.left_margin = section.right_margin = section.top_margin = section.bottom_margin = Mm(20)
-        footer = section.footer.paragraphs[0]._p
-        field = el("w:fldSimple", el("w:r", el("w:t")), instr="PAGE")
-        footer.append(el("w:pPr", el("w:jc", val="center")))
-        footer.append(field)
+        footer: Any = section.footer.paragraphs[0]
+        footer.alignment = WD_ALIGN_PARAGRAPH.CENTER
+        footer._p.append(el("w:fldSimple", el("w:r", el("w:t")), instr="PAGE"))
         return Mm(width - 40)
 
 
@@ -131,7 +131,7 @@ def _set_styles(document: WordDocument, font_size: float) -> None:
         document.styles.add_style(name, WD_STYLE_TYPE.PARAGRAPH).base_style = normal
     code: Any = document.styles["Code"]
     code.font.name, code.font.size, code.paragraph_format.line_spacing = MONOSPACE, Pt(font_size * 0.85), 1.0
-    code.element.get_or_add_pPr().append(el("w:shd", val="clear", color="auto", fill="F5F6F8"))
+    code.element.get_or_add_pPr().insert(0, el("w:shd", val="clear", color="auto", fill="F5F6F8"))
     table: Any = document.styles["TableText"]
     table.paragraph_format.space_after = Pt(0)
     faint: Any = document.styles["Faint"]

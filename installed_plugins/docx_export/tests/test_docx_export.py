@@ -58,10 +58,12 @@ def read(content: bytes) -> tuple[Document, Element]:
         parts = {name: archive.read(name) for name in archive.namelist()}
     roots = {name: fromstring(data) for name, data in parts.items() if name.endswith((".xml", ".rels"))}
     body = roots["word/document.xml"]
-    for name, order in ORDER.items():
-        for element in body.iter(W + name):
-            tags = [child.tag.removeprefix(W) for child in element]
-            assert tags == sorted(tags, key=order.index), name
+    for root in (root for name, root in roots.items() if name.startswith("word/") and name.endswith(".xml")):
+        assert all(len(paragraph.findall(f"{W}pPr")) <= 1 for paragraph in root.iter(f"{W}p"))
+        for name, order in ORDER.items():
+            for element in root.iter(W + name):
+                tags = [child.tag.removeprefix(W) for child in element if child.tag.removeprefix(W) in order]
+                assert tags == sorted(tags, key=order.index), name
     targets = {one.get("Id"): one.get("Target") for one in roots["word/_rels/document.xml.rels"]}
     used = {
         value
