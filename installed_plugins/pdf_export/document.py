@@ -83,6 +83,7 @@ def _head(conversation: Conversation, look: Look) -> str:
         size=f"{look.font_size:g}pt",
         paper=string(look.paper),
         numbers="true" if look.page_numbers else "false",
+        direction="rtl" if is_rtl(conversation.title) else "ltr",
     )
 
 

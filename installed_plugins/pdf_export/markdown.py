@@ -80,8 +80,12 @@ def _list(node: SyntaxTreeNode) -> str:
     items = [_blocks(item.children) for item in node.children]
     if node.type == "ordered_list":
         start = str(node.attrs.get("start", 1))
-        return _directed(node, call("enum", *items, start=start if len(start) < 10 else "1"))
-    return _directed(node, call("list", *items))
+        body = call("enum", *items, start=start if len(start) < 10 else "1")
+    else:
+        body = call("list", *items)
+    # A list within a list stands close to its item, others apart from what is around them.
+    is_inside = node.parent is not None and node.parent.type == "list_item"
+    return _directed(node, body if is_inside else call("block", body))
 
 
 def _quote(node: SyntaxTreeNode) -> str:
