@@ -115,9 +115,11 @@ class SafePattern:
         """Where it is found, in order; what is found may overlap."""
         step = self._WINDOW - self.LONGEST
         for start in range(0, max(1, len(text) - self.LONGEST), step):
-            yield from (
-                found.span() for found in self._compiled.finditer(text, start, start + self._WINDOW) if found[0]
-            )
+            end = start + self._WINDOW
+            for found in self._compiled.finditer(text, start, end):
+                # Near its end a window looks like the end of the text: what begins there is the next one's to find.
+                if found[0] and (found.start() < start + step or end >= len(text)):
+                    yield found.span()
 
     def found(self, text: str) -> str | None:
         """The first thing found."""

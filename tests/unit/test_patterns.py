@@ -76,3 +76,11 @@ def test_patterns_that_find_nothing_or_everything_are_refused(pattern: str, reas
 def test_what_is_found_is_found_anywhere_whole(at: int) -> None:
     text = "." * at + "ID-" + "7" * 200 + "." * 3000
     assert (at, at + 203) in SafePattern(r"id-\d{1,200}", ignore_case=True).spans(text)
+
+
+@pytest.mark.parametrize("shift", range(0, 1100, 7))
+def test_no_window_takes_its_own_end_for_the_texts(shift: int) -> None:
+    text = "." * shift + "ID-123456 " * 150
+    assert SafePattern(r"ID-\d{3}\b").found(text) is None
+    assert SafePattern(r"\d{2}$").found(text) is None
+    assert len(set(SafePattern(r"\bID-\d{6}\b").spans(text))) == 150
