@@ -112,7 +112,11 @@ class ProviderPlugin(BasePlugin):
             yield chunk
 
     def get_available_models(self) -> Any:
-        """The models: ``[{"id", "name", "description", "context_window", "max_tokens"}]``. May be async."""
+        """The models: ``[{"id", "name", "description", "context_window", "max_tokens"}]``. May be async.
+
+        Optional: ``capabilities``, ``pricing`` and ``kind``; a provider of embeddings also has
+        ``embed(texts, model, **params) -> {"data": [[float, ...], ...], "usage": ...}``.
+        """
         return []
 
 
@@ -124,7 +128,10 @@ class ToolPlugin(BasePlugin):
         raise NotImplementedError(f"{type(self).__name__} does not implement execute")
 
     def get_actions(self) -> Any:
-        """The actions: ``[{"name", "description", "parameters": JSON Schema, "destructive": bool}]``."""
+        """The actions: ``[{"name", "description", "parameters": JSON Schema, "destructive": bool}]``.
+
+        Optional: ``title``, and ``timeout_s`` for an action's own time limit. Asked again every half minute.
+        """
         return []
 
 
@@ -137,11 +144,14 @@ class MiddlewarePlugin(BasePlugin):
     on_error: str = "fail"
 
     async def before_request(self, request: dict[str, Any]) -> dict[str, Any]:
-        """The request that goes on: ``{"model", "messages", "params", "user"}``."""
+        """The request that goes on: ``{"model", "messages", "params"}``, and who asks, why and where.
+
+        With a ``"response"`` in it (a chat completion) it goes nowhere: that is the answer. Raise `Refused` to say no.
+        """
         return request
 
     async def after_response(self, response: dict[str, Any]) -> dict[str, Any]:
-        """The answer that goes back, in OpenAI's shape."""
+        """The answer that goes back, in OpenAI's shape; besides it ``request``, ``cost`` and ``duration_ms``."""
         return response
 
 
