@@ -27,6 +27,7 @@ def folded(summary: str, content: str, *, is_open: bool) -> str:
 def mathematics(math: Element, latex: str, display: bool) -> str:
     """MathML, with the LaTeX for those who cannot see it."""
     math.set("display", "block" if display else "inline")
+    math.set("dir", "ltr")  # also in a paragraph that runs from the right
     math.set("alttext", latex.strip())
     return _serialized(math)
 

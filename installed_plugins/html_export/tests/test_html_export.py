@@ -194,6 +194,7 @@ async def test_mathematics_is_mathml() -> None:
     found = await page("x", r"$\frac{a}{b}$, $5 and $10, \(x\)" + "\n\n$$\n\\sum_{i=1}^n i\n$$\n\n$$\n\\frac{\n$$")
     maths = found.all("math")
     assert [one["display"] for one in maths] == ["inline", "inline", "block", "block"][: len(maths)]
+    assert {one["dir"] for one in maths} == {"ltr"}
     assert len(maths) >= 3 and maths[0]["alttext"] == r"\frac{a}{b}"
     assert "$5 and $10" in found.text and "∑" in found.text
     aligned = await page("x", "$$\n\\begin{align} a &= b \\\\ c &= d \\end{align}\n$$\n\n$$\n\\lim_{x \\to 0} x\n$$")
