@@ -34,6 +34,11 @@ class Connection(FrameProtocol):
         """Whether a new call may be sent."""
         return not self.closed and not self.going_away
 
+    @property
+    def is_alone(self) -> bool:
+        """Whether a single call is under way."""
+        return len(self._sinks) == 1
+
     def next_id(self) -> int:
         self._last_id += 1
         return self._last_id

@@ -142,6 +142,8 @@ def send_call(pending: Caller, *, stream: bool = False, held: bool = False) -> N
     connection.register(pending.id, pending)
     try:
         connection.send(frame)
+        if connection.is_alone:  # with nobody to share a write with, a turn of the loop would only be waited for
+            connection.flush()
     except FrameTooLargeError as error:
         connection.forget(pending.id)
         raise CallError("arguments_too_large", str(error)) from error

@@ -124,6 +124,8 @@ class CallServer:
         self.errors += running.failed
         if (timer := self._timers.pop(running, None)) is not None:
             timer.cancel()
+        if len(self.running) == 1:  # nobody to share a write with
+            running.peer.flush()
         running.peer.forget(running)  # type: ignore[attr-defined]  # always a Connection here
         self._changed.set()
 
