@@ -57,7 +57,7 @@ def client(studio: Studio, vendor: Callable[[], dict[str, int]]) -> Iterator[Ope
 
 
 def cancelled(vendor: Callable[[], dict[str, int]], count: int) -> None:
-    wait_for(lambda: vendor() == {"waiting": count, "cancelled": count}, 10)
+    wait_for(lambda: vendor() == {"waiting": count, "cancelled": count}, 30)
 
 
 def test_openai_for_python_lists_asks_and_streams(client: OpenAI) -> None:
@@ -186,7 +186,7 @@ def run_node(script: str, studio: Studio) -> Any:
     node = shutil.which("node", path=path)
     assert node is not None
     command = [node, script, f"{studio.url}/v1", studio.user_key]
-    done = subprocess.run(command, cwd=CLIENTS, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=CLIENTS, capture_output=True, text=True, timeout=180, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
