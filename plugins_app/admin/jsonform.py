@@ -163,8 +163,15 @@ def _put(config: dict[str, Any], name: str, value: Any, field: Mapping[str, Any]
 def _item(item: Any, field: Mapping[str, Any], old: list[Any]) -> Any:
     if field["type"] == "object":
         before = old[0] if old and isinstance(old[0], Mapping) else {}
-        return config_from_form(item or {}, field, {k: v for k, v in before.items() if v == MASK})
+        kept = before if _is_same(item, before) else {k: v for k, v in before.items() if v == MASK}
+        return config_from_form(item or {}, field, kept)
     return MASK if field.get("format") == "password" and item == "" and old else item
+
+
+def _is_same(item: Any, before: Mapping[str, Any]) -> bool:
+    """Whether an item is the one that stood there: then it keeps what the form does not show, such as free keys."""
+    given = item if isinstance(item, Mapping) else {}
+    return any(before.get(key) not in (None, "") and given.get(key) == before[key] for key in ("id", "name"))
 
 
 def coordinates(pointer: str) -> str:

@@ -94,3 +94,13 @@ def test_a_reference_to_a_variable_is_shown_and_survives_saving() -> None:
     assert data == {"port": "${ENV:PORT_OF_IT}", "tags": "${ENV:TAGS}", "api_key": ""}
     assert config_from_form(data, drawn, before) == before
     assert config_from_form(data | {"port": ""}, drawn, before) == {"tags": "${ENV:TAGS}", "api_key": "${ENV:KEY}"}
+
+
+def test_an_item_keeps_its_free_keys_as_long_as_it_is_called_the_same() -> None:
+    item = {"type": "object", "properties": {"name": {"type": "string"}, "headers": {"type": "object"}}}
+    schema = {"type": "object", "properties": {"servers": {"type": "array", "items": item}}}
+    before = {"servers": [{"name": "a", "headers": {"Authorization": MASK}}, {"name": "b", "headers": {"X": "1"}}]}
+    drawn = form_schema(schema, before)
+    assert config_from_form(form_data(before, drawn), drawn, before) == before
+    without_a = config_from_form({"servers": [{"name": "b", "headers": {}}]}, drawn, before)
+    assert without_a == {"servers": [{"name": "b"}]}, "what stood there before belongs to another"
