@@ -176,7 +176,7 @@ def _conversation_for(
 def _parent(conversation: Conversation, parent_id: UUID | Place | None) -> UUID | None:
     """The message after which something is said; None for a new first message."""
     if isinstance(parent_id, Place):
-        return selectors.tree_of(conversation).end(conversation.leaf_id)
+        return conversation.leaf_id or selectors.tree_of(conversation).end(None)
     if parent_id is not None:
         selectors.message_get(conversation=conversation, message_id=parent_id)
     return parent_id

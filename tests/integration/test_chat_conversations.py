@@ -175,8 +175,9 @@ def test_deleting_cancels_the_answer_under_way(ann: Client) -> None:
 def test_someone_elses_conversation_does_not_exist_not_even_for_an_operator(ann: Client) -> None:
     conversation = talk("ann", "one")
     bob = browser_of("bob", is_superuser=True)
-    for query in ("", "?search=one", "?archived=all"):
+    for query in ("", "?search=one", "?archived=all", "/deleted"):
         assert bob.get(f"{PATH}{query}").json()["count"] == 0
+        assert Client().get(f"{PATH}{query}").status_code == 401
     for answer in (
         bob.get(f"{PATH}/{conversation.pk}"),
         bob.post(f"{PATH}/{conversation.pk}/restore"),

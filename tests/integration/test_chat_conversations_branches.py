@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.test import Client
 
 from aichat.chat import search, selectors
+from aichat.chat.errors import ChatError
 from aichat.chat.models import Conversation, Message
+from aichat.chat.reading import UserConversations
 from aichat.chat.services import AnswerEnd, answer_finish
 from tests.integration.test_chat_conversations import PATH, begin, browser_of, closed_connections, send, talk
 
@@ -143,6 +146,23 @@ def test_the_index_follows_what_is_written(ann: Client) -> None:
         with connection.cursor() as cursor:
             cursor.execute("SELECT count(*) FROM chat_search_row")
             assert cursor.fetchone() == (0,)
+
+
+def test_plugins_read_their_callers_own_only(ann: Client) -> None:
+    conversation = talk("ann", "needle")
+    browser_of("bob")
+    hers, his = (get_user_model().objects.get(username=name).pk for name in ("ann", "bob"))
+    found = UserConversations().search(user_id=hers, query="need", limit=2)
+    assert [(hit["message_id"] is None, hit["excerpt"]) for hit in found] == [
+        (True, "needle"),
+        (False, found[1]["excerpt"]),
+    ]
+    assert UserConversations().get(user_id=hers, conversation_id=str(conversation.pk))["title"] == "needle"
+    assert UserConversations().search(user_id=his, query="needle", limit=2) == []
+    send(ann, "DELETE", str(conversation.pk))
+    for user_id in (hers, his):
+        with pytest.raises(ChatError, match="no such conversation"):
+            UserConversations().get(user_id=user_id, conversation_id=str(conversation.pk))
 
 
 def test_titles_count_more_and_pages_go_by_rank(ann: Client) -> None:

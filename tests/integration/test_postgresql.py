@@ -20,6 +20,7 @@ ON_THE_TABLES = (
     "test_node_folders.py",
     "test_storage_add.py",
     "test_chat_conversations_branches.py",
+    "test_chat_conversations_import.py",
 )
 
 
