@@ -125,10 +125,19 @@ function Excerpt({ conversationId, match }: { conversationId: string; match: Sea
       data-testid="search-match"
     >
       <small>{match.role === "user" ? "You" : "Answer"}</small>{" "}
-      {match.excerpt.map(({ text, hit }, index) =>
+      {fromFirstHit(match.excerpt).map(({ text, hit }, index) =>
         // biome-ignore lint/suspicious/noArrayIndexKey: the pieces of one excerpt never change places
         hit ? <mark key={index}>{text}</mark> : <span key={index}>{text}</span>,
       )}
     </Link>
   );
+}
+
+/** What is left of it on three narrow lines must have the word in it that was looked for. */
+const LEAD = 40;
+
+function fromFirstHit(excerpt: SearchMatch["excerpt"]): SearchMatch["excerpt"] {
+  const [first, ...rest] = excerpt;
+  if (!first || first.hit || first.text.length <= LEAD) return excerpt;
+  return [{ ...first, text: `…${first.text.slice(-LEAD)}` }, ...rest];
 }

@@ -94,7 +94,7 @@ export function ChatSettings({ session, state, onClose }: SettingsProps) {
         {Boolean(error) && <Problem error={error} />}
         {error instanceof ApiError &&
           error.fieldErrors.map(({ pointer, message }) => <p key={pointer}>{message}</p>)}
-        <div className="dialog-actions">
+        <div className="dialog-actions sticky">
           <button type="button" className="button ghost" onClick={clear}>
             Clear all
           </button>
