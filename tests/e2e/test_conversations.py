@@ -25,7 +25,7 @@ from plugins_app.sdk import ToolPlugin
 
 class Files(ToolPlugin):
     def get_actions(self):
-        return [{"name": "delete", "description": "Delete a file", "parameters": {"type": "object"}, "destructive": True}]
+        return [{"name": "delete", "description": "Delete a file", "parameters": {}, "destructive": True}]
 
     async def execute(self, action, parameters):
         return f"{parameters['path']} is gone"
@@ -67,7 +67,7 @@ def test_what_was_said_is_found_and_shown_where_it_was_said(operator_page: Page)
     operator_page.goto("/")
     operator_page.get_by_test_id("conversation-search").fill("ingeb")
     match = operator_page.get_by_test_id("search-match").first
-    expect(match.locator("mark")).to_have_text("Ingeborg")
+    expect(match.locator("mark")).to_have_text("Ingeb")
     match.click()
     expect(operator_page.get_by_test_id("message-user").last).to_contain_text("Ingeborg")
 

@@ -34,6 +34,7 @@ export const CSS = `
 .prompts-side li em { margin-right: 6px; }
 .prompts-icon { display: grid; place-items: center; width: 28px; height: 28px; padding: 0; border-radius: 7px; color: var(--muted, #777) !important; opacity: 0; }
 .prompts-side li:hover .prompts-icon, .prompts-side li:focus-within .prompts-icon { opacity: 1; }
+@media (max-width: 520px) { .prompts-pop { position: fixed; right: 12px; bottom: 116px; left: 12px; width: auto; } }
 @media (hover: none) { .prompts-icon { opacity: 0.8; } .prompts-row { padding-block: 9px; } }
 .prompts-dialog { width: min(520px, calc(100vw - 32px)); padding: 20px 22px; border: 1px solid var(--line, #8884); border-radius: 18px; background: var(--surface, Canvas); color: var(--text, CanvasText); box-shadow: var(--shadow-2, 0 8px 24px #0003); }
 .prompts-dialog form { display: grid; gap: 12px; }

@@ -19,5 +19,6 @@ export const CSS = `
 .voice-list button { padding: 6px 12px; border-radius: 7px; text-align: start; }
 .voice-list button:hover { background: var(--hover, #8882); }
 .voice-list button[aria-selected="true"] { background: var(--accent-soft, #eeecfd); color: var(--accent-text, inherit); }
+@media (max-width: 520px) { .voice-pop { position: fixed; right: 12px; bottom: 116px; left: 12px; width: auto; max-width: none; } }
 @keyframes voice-pulse { 50% { box-shadow: 0 0 0 6px color-mix(in srgb, var(--bad, #b3261e) 18%, transparent); } }
 `;
