@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -69,3 +72,56 @@ def test_a_user_finds_his_own_conversations_only(tools: Studio) -> None:
     assert (read["title"], read["text"]) == ("The zebra's birthday", "")
     assert _execute(tools.http, "conversation-search", "search", query="zebra")["results"] == []
     tools.as_user.delete(f"/api/conversations/{made.json()['id']}")
+
+
+class _Web(BaseHTTPRequestHandler):
+    """A page, and a SearXNG that finds it."""
+
+    def do_GET(self) -> None:
+        is_search = self.path.startswith("/search")
+        page = "<html><head><title>Zebras</title></head><body><p>Zebras have stripes.</p></body></html>"
+        found = {"results": [{"title": "Zebras", "url": "https://example.org/z", "content": "Stripes"}]}
+        body = (json.dumps(found) if is_search else page).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json" if is_search else "text/html")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Quiet."""
+
+
+@pytest.fixture
+def web(studio: Studio) -> Iterator[str]:
+    """A server on this machine, and the plugins that read the web, allowed to reach it."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Web)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    url = f"http://127.0.0.1:{server.server_port}"
+    configs = {
+        "fetch-page": {"allow_private": ["127.0.0.1"]},
+        "web-search": {"backend": "searxng", "base_url": url},
+    }
+    for plugin_id, config in configs.items():
+        grant = [f"network:127.0.0.1:{server.server_port}"]
+        body = {"plugin_id": plugin_id, "config": config, "grant": grant}
+        answer = studio.http.post("/api/plugins/load", body, timeout=180)
+        assert answer.status in (200, 202), answer.text
+        wait_for(lambda one=plugin_id: _state(studio, one) == "active", 180)
+    yield url
+    for plugin_id in configs:
+        studio.http.post(f"/api/plugins/{plugin_id}/unload")
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_the_web_is_searched_and_read(studio: Studio, web: str) -> None:
+    found = _execute(studio.as_user, "web-search", "search", query="zebra")["results"]
+    assert found == [{"title": "Zebras", "url": "https://example.org/z", "snippet": "Stripes"}]
+    page = _execute(studio.as_user, "fetch-page", "fetch", url=f"{web}/zebras")
+    assert (page["title"], page["text"]) == ("Zebras", "Zebras have stripes.")
+    body = {"plugin_id": "fetch-page", "method": "execute", "args": ["fetch", {"url": "http://169.254.169.254/"}]}
+    refused = studio.as_user.post("/api/plugins/execute", body)
+    assert "link-local" in refused.text
