@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from unicodedata import category
 from xml.etree.ElementTree import Element
 
 from .literals import array, call, joined, string
@@ -54,7 +55,7 @@ def _unwrapped(element: Element) -> list[Element]:
 
 def _node(element: Element) -> str:
     handler = _HANDLERS.get(element.tag)
-    return handler(element) if handler else _row(list(element))
+    return (handler(element) if handler else _row(list(element))) or "[]"
 
 
 def _row(children: list[Element]) -> str:
@@ -115,7 +116,7 @@ def _identifier(element: Element) -> str:
 
 
 def _symbols(text: str) -> str:
-    return joined(call("s", string(character)) for character in text)
+    return joined(call("s", string(character)) for character in text if category(character)[0] not in "CZ")
 
 
 def _operator(element: Element) -> str:

@@ -166,7 +166,18 @@ async def test_mathematics_is_set() -> None:
 
 
 async def test_mathematics_that_is_none_is_shown_as_it_was_written() -> None:
-    odd = [r"\frac{", r"x \limits_a", "{" * 90 + "x" + "}" * 90, r"\left(", "", "a" * 5000]
+    odd = [
+        r"\frac{",
+        r"\iint\sum}{\frac{\mathbb{R}\lim_{x}\left.",
+        "\u200f\x85_x",
+        r"{\,}^2 \hspace{1x}_a",
+        "\u0301^\u0301",
+        r"x \limits_a",
+        "{" * 90 + "x" + "}" * 90,
+        r"\left(",
+        "",
+        "a" * 5000,
+    ]
     text = "".join(
         pages(await exported(said(*[f"before{at}\n\n$$\n{one}\n$$\n\nafter" for at, one in enumerate(odd)])))
     )
