@@ -13,7 +13,6 @@ from typing import Any
 import httpx
 from django.contrib.auth import get_user_model
 
-from plugins_app.models import ApiKey
 from plugins_app.services.access import api_key_create
 
 __all__ = ["Demo", "DemoError", "demo_key"]
@@ -32,15 +31,16 @@ class DemoError(Exception):
 @contextmanager
 def demo_key() -> Iterator[str]:
     """A key for this run only. It acts as the operator, so that the conversation is among their chats afterwards."""
-    key, text = api_key_create(name=f"demo-{os.getpid()}-{int(time.time())}", role=ApiKey.Role.OPERATOR)
+    key, text = api_key_create(name=f"demo-{os.getpid()}-{int(time.time())}", role="operator")
     own = key.user
     operator = get_user_model().objects.filter(is_superuser=True).order_by("pk").first()
     if operator is not None:
-        ApiKey.objects.filter(pk=key.pk).update(user=operator)
+        key.user = operator
+        key.save(update_fields=["user"])
     try:
         yield text
     finally:
-        ApiKey.objects.filter(pk=key.pk).delete()
+        key.delete()
         if operator is not None:
             own.delete()
 

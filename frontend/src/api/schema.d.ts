@@ -1282,6 +1282,8 @@ export interface components {
             /** @default auto */
             readonly tools: "auto" | readonly string[];
             /** @default null */
+            readonly tool_choice: ("auto" | "none" | "required") | Record<string, never> | null;
+            /** @default null */
             readonly temperature: number | null;
             /** @default null */
             readonly top_p: number | null;
