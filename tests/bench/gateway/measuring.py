@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from tests.bench.gateway.servers import LOAD_CORE, Served, pinned
 __all__ = ["Bench", "Seen", "measuring", "spread"]
 
 #: A round is done again when others took more than this share of a core, so many times at most.
-QUIET, TRIES = 0.25, 3
+QUIET, TRIES = 0.25, int(os.environ.get("BENCH_TRIES", "3"))
 
 
 @dataclass(frozen=True)

@@ -182,7 +182,11 @@ def _install(command: list[str], cwd: Path = ROOT) -> None:
 @contextmanager
 def _started(command: list[str], environ: dict[str, str], url: str, root: Path) -> Iterator[psutil.Process]:
     with (root / "log.txt").open("w") as log:
-        process = psutil.Popen(pinned(CORE, *command), env=environ, stdout=log, stderr=log, start_new_session=True)
+        # As the studio in tests: it ends with the bench, however that ends.
+        tether = [sys.executable, "-I", "-S", str(ROOT / "aichat" / "tethered.py"), str(os.getpid())]
+        process = psutil.Popen(
+            [*tether, *pinned(CORE, *command)], env=environ, stdout=log, stderr=log, start_new_session=True
+        )
     try:
         deadline = time.monotonic() + 120
         while not _answers(url):
