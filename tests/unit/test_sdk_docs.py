@@ -44,7 +44,7 @@ async def test_the_first_plugin_rolls(dice: Path) -> None:
 def test_the_manifest_reference_is_a_manifest(tmp_path: Path) -> None:
     (tmp_path / "config.schema.json").write_text("{}")
     (tmp_path / "migrations.py").write_text("")
-    (tmp_path / "plugin.toml").write_text(blocks("toml")[2])
+    (tmp_path / "plugin.toml").write_text(max(blocks("toml"), key=len))
     metadata = read_manifest(tmp_path / "plugin.toml")
     assert metadata.id == "web-search"
     assert metadata.limits == {field.name: field.default for field in fields(Limits)}
