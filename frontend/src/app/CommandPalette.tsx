@@ -1,4 +1,16 @@
-import { Cpu, MessageSquare, MessageSquarePlus, Moon, Puzzle, Server, Settings, Webhook } from "lucide-react";
+import {
+  Cpu,
+  FileUp,
+  MessageSquare,
+  MessageSquarePlus,
+  MessageSquareQuote,
+  Moon,
+  Puzzle,
+  Server,
+  Settings,
+  Trash2,
+  Webhook,
+} from "lucide-react";
 import { type KeyboardEvent, type ReactNode, useId, useState } from "react";
 import { useLocation } from "wouter";
 import type { Person } from "@/api/types";
@@ -9,6 +21,7 @@ import { toggleTheme } from "@/ui/theme";
 import { hiddenConversations } from "./conversations";
 import { Overlay } from "./overlay";
 import { useConversations, useModels } from "./queries";
+import { useSearchText } from "./useSearchText";
 
 interface CommandItem {
   readonly id: string;
@@ -24,7 +37,8 @@ const MOST = 12;
 export function CommandPalette({ person }: { person: Person }) {
   const [query, setQuery] = useState("");
   const [index, setIndex] = useState(0);
-  const found = search(useCommands(person), query);
+  const said = useSaid(query);
+  const found = [...search(useCommands(person), query), ...said].slice(0, MOST);
   const listId = useId();
   const close = () => Overlay.close("palette");
   const run = (command: CommandItem | undefined) => {
@@ -110,6 +124,20 @@ function useCommands(person: Person): readonly CommandItem[] {
       run: toggleTheme,
     },
     {
+      id: "import",
+      label: "Import chats",
+      kind: "Command",
+      icon: <FileUp size={16} />,
+      run: () => Overlay.open("import"),
+    },
+    {
+      id: "deleted",
+      label: "Deleted chats",
+      kind: "Command",
+      icon: <Trash2 size={16} />,
+      run: () => Overlay.open("deleted"),
+    },
+    {
       id: "settings",
       label: "Settings",
       kind: "Command",
@@ -150,6 +178,22 @@ function useCommands(person: Person): readonly CommandItem[] {
       run: () => navigate(`/c/${id}`),
     }));
   return [...own, ...(person.is_operator ? managing : []), ...byModel, ...byChat];
+}
+
+/** Where the words were said, once they are more than a letter or two. */
+function useSaid(query: string): readonly CommandItem[] {
+  const [, navigate] = useLocation();
+  const wanted = useSearchText(query);
+  const { items = [] } = useConversations(wanted.length > 2 ? { search: wanted } : {});
+  return items.flatMap(({ id, title, matches = [] }) =>
+    matches.slice(0, 1).map(({ message_id, excerpt }) => ({
+      id: `said:${message_id}`,
+      label: `${excerpt.map(({ text }) => text).join("")}`,
+      kind: title,
+      icon: <MessageSquareQuote size={16} />,
+      run: () => navigate(`/c/${id}?message=${message_id}`),
+    })),
+  );
 }
 
 function search(commands: readonly CommandItem[], query: string): readonly CommandItem[] {
