@@ -6,14 +6,13 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import httpx
-from django.contrib.auth import get_user_model
 
-from plugins_app.services.access import api_key_create
+from plugins_app.services.access import api_key_lent
 
 __all__ = ["Demo", "DemoError", "demo_key"]
 
@@ -28,21 +27,9 @@ class DemoError(Exception):
     """The demo cannot go on; the message says why and what to do."""
 
 
-@contextmanager
-def demo_key() -> Iterator[str]:
+def demo_key() -> AbstractContextManager[str]:
     """A key for this run only. It acts as the operator, so that the conversation is among their chats afterwards."""
-    key, text = api_key_create(name=f"demo-{os.getpid()}-{int(time.time())}", role="operator")
-    own = key.user
-    operator = get_user_model().objects.filter(is_superuser=True).order_by("pk").first()
-    if operator is not None:
-        key.user = operator
-        key.save(update_fields=["user"])
-    try:
-        yield text
-    finally:
-        key.delete()
-        if operator is not None:
-            own.delete()
+    return api_key_lent(name=f"demo-{os.getpid()}-{int(time.time())}")
 
 
 class Demo:

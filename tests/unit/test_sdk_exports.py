@@ -139,7 +139,7 @@ def test_small_words() -> None:
 
 
 async def test_a_file_is_streamed_in_chunks_and_stored_where_wanted(tmp_path: Path) -> None:
-    pieces = ["ü" * 40_000, bytes(100_000), "", "end"]
+    pieces: list[str | bytes] = ["ü" * 40_000, bytes(100_000), "", "end"]
     target = tmp_path / "file"
     chunks = [chunk async for chunk in streamed(iter(pieces), str(target))]
     assert [len(chunk) for chunk in chunks] == [65536, 65536, 48931]

@@ -107,7 +107,7 @@ ESCAPES = [
     "import os; os.kill(os.getppid(), 9)",
     "import os, signal; os.killpg(os.getpgid(os.getppid()), signal.SIGTERM)",
     "import resource; resource.setrlimit(resource.RLIMIT_DATA, (2**40, 2**40))",
-    "import os; os.setuid(65534)\nopen('/root/x')",
+    "import os; os.setuid(65534)\nopen('/etc/shadow')",
     "import ctypes; l = ctypes.CDLL(None, use_errno=True); assert l.syscall(41, 2, 1, 0) >= 0",
 ]
 
