@@ -125,6 +125,7 @@ class Studio:
             "WEB_WORKERS": "2",
             "WORKER_CONCURRENCY": "2",
             "STUDIO_WEBHOOK_ALLOW": "127.0.0.1",  # where tests receive
+            "STUDIO_TITLES": "words",  # or each new conversation would ask its provider once more
         }
 
     @property

@@ -169,14 +169,22 @@ class PluginProcess:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
 
-    async def drain(self, timeout: float | None = None) -> None:
-        """Let it finish what it has and end; after the limit and a margin it is killed. Returns when it is gone."""
+    def order_to_drain(self, timeout: float | None = None) -> float:
+        """Tell it to take no new calls and to finish what it has; returns the limit for that, in seconds.
+
+        Frames arrive in order: a `ping` that is answered afterwards says that it takes no new calls any more.
+        """
         self.ordered_to_end = True
         limit = self.record.drain_timeout if timeout is None else timeout
         if self._supervision is not None and not self._supervision.closed:
             self._supervision.send(Drain(limit))
         else:
             self.kill()
+        return limit
+
+    async def drain(self, timeout: float | None = None) -> None:
+        """Let it finish what it has and end; after the limit and a margin it is killed. Returns when it is gone."""
+        limit = self.order_to_drain(timeout)
         try:
             async with asyncio.timeout(limit + 11.0):  # shutdown() has 10 s of its own
                 await self.exited.wait()

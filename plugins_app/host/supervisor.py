@@ -26,6 +26,8 @@ __all__ = ["Supervisor"]
 
 _PROVED_AFTER = 10.0
 _SLOW_AFTER = 10.0
+#: How long the old generation may take to confirm that it takes no more calls; one with a blocked loop cannot.
+_HANDOVER_PATIENCE = 0.5
 _log = logging.getLogger(__name__)
 
 
@@ -181,7 +183,7 @@ class Supervisor(Reporter):
             self._start_failed(wanted, error, proven)
             return
         if process is not None:
-            self._swap(process, proven)
+            await self._swap(process, proven)
 
     async def _start_unless_superseded(self, wanted: Wanted) -> PluginProcess | None:
         """The ready process; None when something else was wanted before it was ready."""
@@ -230,7 +232,8 @@ class Supervisor(Reporter):
         failed = (self.observed.error or {}).get("generation")
         return (self.observed.attempted >= generation and failed != generation) or self._breaker.crashes > 0
 
-    def _swap(self, process: PluginProcess, proven: bool) -> None:
+    async def _swap(self, process: PluginProcess, proven: bool) -> None:
+        """Put the process in the place of what serves. Nobody is told before the old one takes no calls any more."""
         old = self.current
         set_current(process.directory, process.record.socket)
         self.current = process
@@ -238,11 +241,14 @@ class Supervisor(Reporter):
         restarts = self.observed.restarts + (1 if self._breaker.crashes else 0)
         error = self.observed.error if self._standing_in is not None else None
         self.observed = replace(self.observed, error=error, restarts=restarts, calls=0, errors=0, message="")
-        self._observe_active(process)
         self._begin_trial(process)
-        self._announce(process, old, proven)
         if old is not None:
+            old.order_to_drain()
             self._spawn(self._drain(old))
+            await old.ping(_HANDOVER_PATIENCE)
+        if self.current is process:  # else it has died meanwhile, which is told already
+            self._observe_active(process)
+            self._announce(process, old, proven)
         self._node.changed()
 
     def _announce(self, process: PluginProcess, old: PluginProcess | None, proven: bool) -> None:
@@ -396,7 +402,7 @@ class Supervisor(Reporter):
         if self.current is not process:
             fresh.kill()
             return
-        self._swap(fresh, proven=True)
+        await self._swap(fresh, proven=True)
 
     async def _drain(self, process: PluginProcess) -> None:
         self._leaving += 1

@@ -48,7 +48,17 @@ class CallTransport:
         if running is None or running.answered:
             return
         frame = Progress(running.call.id, fraction, message)
-        self._loop.call_soon_threadsafe(running.peer.send, frame)
+        if self._is_here():
+            running.peer.send(frame)  # at once: the result may follow in this very turn of the loop
+        else:
+            self._loop.call_soon_threadsafe(running.peer.send, frame)
+
+    def _is_here(self) -> bool:
+        """Whether this is the loop's own thread."""
+        try:
+            return asyncio.get_running_loop() is self._loop
+        except RuntimeError:
+            return False
 
     @property
     def cancelled(self) -> bool:

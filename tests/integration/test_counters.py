@@ -39,6 +39,7 @@ def fresh() -> dict[str, Any]:
     return {"plugin_id": f"p{uuid4().hex}", "name": "asked"}
 
 
+@pytest.mark.allow_leaks("descriptor")  # the process keeps its connections to Redis, one for each thread at a time
 async def test_additions_at_once_from_the_loop_and_from_a_thread_are_all_counted() -> None:
     counter = fresh()
 

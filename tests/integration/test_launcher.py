@@ -95,7 +95,7 @@ def test_a_process_that_dies_is_started_again_while_the_others_go_on(tmp_path: P
     with launched(launch):
         launch.wait_said("worker | here")
         (web,) = [p for p in processes_of(launch.data) if p.cmdline()[1].endswith("web.py")]
-        (worker,) = [p for p in processes_of(launch.data) if p.cmdline()[1].endswith("worker.py")]
+        (worker,) = [p for p in processes_of(launch.data) if p.info["cmdline"][1].endswith("worker.py")]
         worker.kill()
         launch.wait_said("worker was killed by SIGKILL", "starting it again in 0.5 s")
         wait_for(lambda: launch.log.read_text().count("worker | here") == 2, 20)
@@ -115,7 +115,7 @@ def test_what_outlives_a_killed_launcher_is_stopped_by_the_next(tmp_path: Path) 
     with launched(launch) as process:
         process.kill()
         process.wait()
-        (worker, *_) = [p for p in processes_of(launch.data) if p.cmdline()[1].endswith("worker.py")]
+        (worker, *_) = [p for p in processes_of(launch.data) if p.info["cmdline"][1].endswith("worker.py")]
         with launched(launch):
             launch.wait_said("an earlier launcher was killed", "worker")
             assert not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE
