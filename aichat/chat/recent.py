@@ -27,15 +27,17 @@ class RecentRegistry:
         self._reading: asyncio.Task[Registry] | None = None
         self._since = 0.0
 
-    async def get(self) -> Registry:
-        """A registry.
+    async def get(self, *, fresh: bool = False) -> Registry:
+        """A registry; a `fresh` one knows everything that was answered before this call.
 
         Raises:
             OperationalError: the database is away, and there has been none yet.
         """
-        if (kept := self._reader.kept) is not None:
+        if not fresh and (kept := self._reader.kept) is not None:
             self._last = kept
             return kept
+        if fresh and self._reading is not None and not self._reading.done():
+            await asyncio.wait({self._reading}, timeout=_PATIENCE_S)  # it may have looked too early
         if self._reading is None or self._reading.done():
             self._since = time.monotonic()
             self._reading = asyncio.create_task(self._threads.run(self._reader.read), name="reading the registry")

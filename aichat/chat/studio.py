@@ -72,7 +72,7 @@ class ChatStudio:
 
     async def models(self, user: ChatUser) -> list[dict[str, Any]]:
         """The models of all providers that serve now."""
-        registry = await self._recent.get()
+        registry = await self._recent.get(fresh=True)
         return await self._catalog.models(registry.of_type(PluginType.PROVIDER), self._calls(registry, user.to_dict()))
 
     async def plan_for(self, model: str, user: dict[str, Any]) -> tuple[Plan, Plugins]:
@@ -83,14 +83,19 @@ class ChatStudio:
         """
         registry = await self._recent.get()
         calls = self._calls(registry, user)
-        await self._catalog.check_model(model, registry, calls)
+        try:
+            await self._catalog.check_model(model, registry, calls)
+        except ChatError:  # its provider may have been loaded a moment ago
+            registry = await self._recent.get(fresh=True)
+            calls = self._calls(registry, user)
+            await self._catalog.check_model(model, registry, calls)
         if self._planned is None or self._planned[0] is not registry:
             self._planned = registry, make_plan(registry, {}, pricing=self._catalog.pricing)
         return self._planned[1], calls
 
     async def tools_for(self, user: ChatUser) -> tuple[dict[str, Tool], Plugins]:
         """What all tool plugins that serve now offer, and how they are called as `user`."""
-        registry = await self._recent.get()
+        registry = await self._recent.get(fresh=True)
         calls = self._calls(registry, user.to_dict())
         return await self._tools("auto", registry, calls), calls
 

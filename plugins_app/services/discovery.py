@@ -111,6 +111,7 @@ def _discover(force: bool, claimed: frozenset[str] | None) -> DiscoveryReport:
     seen = list(_scan())
     if _out_of_date(seen, look):
         with folders_locked():
+            seen = list(_scan())  # what was there a moment ago may have been removed since: it would come back as new
             _reconcile(seen, look, report)
     report.found = [one.plugin_id for one in seen]
     report.broken = list(Plugin.objects.filter(problem__isnull=False).values_list("id", flat=True))

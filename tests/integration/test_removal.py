@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from django.utils import timezone
 
 from plugins_app.models import Execution, LifecycleEvent, Plugin, PluginRelease, PluginVersion, StorageItem
 from plugins_app.selectors.versions import removed_plugins
-from plugins_app.services import removal
+from plugins_app.services import discovery, removal
 from plugins_app.services.discovery import plugins_discover
 from plugins_app.services.errors import StudioError
 from plugins_app.services.removal import plugin_remove, plugin_restore, removals_finish, removals_forget
@@ -158,6 +159,23 @@ def test_a_folder_in_its_place_is_not_replaced(root: Path) -> None:
     with pytest.raises(StudioError) as refused:
         plugin_restore(plugin_id="leaving")
     assert refused.value.code == "folder_taken" and Plugin.objects.get().is_removed and len(trashed(root)) == 1
+
+
+def test_a_look_that_waited_for_the_removal_does_not_bring_it_back(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    locked = discovery.folders_locked
+
+    @contextmanager
+    def in_turn() -> Iterator[None]:
+        if not Plugin.objects.get(id="leaving").is_removed:
+            plugin_remove(plugin_id="leaving")
+        with locked():
+            yield
+
+    monkeypatch.setattr(discovery, "folders_locked", in_turn)
+    shutil.copytree(root / "plugins" / "leaving", root / "plugins" / "other")
+    plugins_discover()
+    plugin_restore(plugin_id="leaving")
+    assert Plugin.objects.get(id="leaving").config == {"word": "mine"}
 
 
 @pytest.mark.parametrize(("number", "code"), [(errno.ENOSPC, "disk_full"), (errno.EACCES, "file_unreadable")])
