@@ -17,7 +17,7 @@ def drive(runs: int, steps: int) -> None:
 
 
 def test_random_lives_keep_every_invariant() -> None:
-    drive(runs=12, steps=8)
+    drive(runs=8, steps=8)
 
 
 @pytest.mark.soak

@@ -60,7 +60,7 @@ def said(stream: str) -> str:
     return "".join(json.loads(delta)["content"] for delta in deltas)
 
 
-@pytest.mark.parametrize("reloads", [25, pytest.param(200, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("reloads", [12, pytest.param(200, marks=pytest.mark.soak)])
 async def test_reloads_under_load(
     studio: Studio, plugin_folder: Callable[..., Path], tmp_path: Path, reloads: int
 ) -> None:
