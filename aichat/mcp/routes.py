@@ -69,8 +69,8 @@ async def _endpoint() -> Endpoint:
         _endpoints[loop] = loop.create_task(_make())
     try:
         return await asyncio.shield(_endpoints[loop])
-    except Exception:
-        _endpoints.pop(loop, None)  # the next one tries again
+    except Exception:  # whatever kept it from being made: the next one tries again
+        _endpoints.pop(loop, None)
         raise
 
 

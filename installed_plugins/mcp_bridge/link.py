@@ -115,7 +115,7 @@ class Link:
             await client.__aenter__()
             try:
                 self.catalog = await read_catalog(client)
-            except BaseException as error:
+            except BaseException as error:  # a cancellation, too, leaves no connection
                 await client.__aexit__(type(error), error, error.__traceback__)
                 raise
         try:
@@ -124,7 +124,7 @@ class Link:
             self.tried.set()
             self._log.info("%s: connected, %d tools", self.settings.name, len(self.catalog.tools))
             await self._watch(client)
-        except BaseException as error:
+        except BaseException as error:  # what `async with` does, whose end is elsewhere than its beginning
             if not await client.__aexit__(type(error), error, error.__traceback__):
                 raise
         else:

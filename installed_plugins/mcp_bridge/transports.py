@@ -79,7 +79,7 @@ async def _stdio(settings: ServerSettings, on_line: OnLine) -> AsyncIterator[Any
             streams = await client.__aenter__()
         try:
             yield streams
-        except BaseException as error:
+        except BaseException as error:  # what `async with` does, whose beginning has a time limit of its own
             if not await client.__aexit__(type(error), error, error.__traceback__):
                 raise
         else:
@@ -125,6 +125,6 @@ class _UntilEnd:
     async def __anext__(self) -> Any:
         try:
             return await self._stream.__anext__()
-        except BaseException:
+        except BaseException:  # its end, a failure or a cancellation: nothing comes any more
             self._on_end()
             raise
