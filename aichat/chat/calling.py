@@ -69,6 +69,10 @@ class UserCalls:
             self._client, self._registry, user=self._user, host=self._host, chain=self._chain, affinity=Affinity()
         )
 
+    def offers(self, plugin_id: str, method: str) -> bool:
+        """Whether the generation that answers has this method; True where nobody knows."""
+        return self._affinity is None or self._affinity.offers(plugin_id, method)
+
     def release(self) -> None:
         """The calls that belong together are over."""
         if self._affinity is not None:

@@ -10,9 +10,9 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
+from aichat.chat.afterwards import Afterwards
 from aichat.chat.errors import ChatError
 from aichat.chat.exchange import Exchange
-from aichat.chat.middlewares import NoChunkHook
 from aichat.chat.plan import ChatRequest, Plugins, Pricing, Purpose, split_model
 from aichat.chat.planning import make_plan
 from plugins_app.selectors.registry import Registry
@@ -40,7 +40,7 @@ async def complete(
     calls: Plugins,
     *,
     pricing: Pricing | None = None,
-    no_chunk_hook: NoChunkHook | None = None,
+    afterwards: Afterwards | None = None,
 ) -> dict[str, Any]:
     """The answer, in OpenAI's chat completion shape. Tools in `params` are the caller's: their calls come back to it.
 
@@ -63,7 +63,7 @@ async def complete(
     )
     try:
         async with asyncio.timeout(question.timeout):
-            exchange = Exchange(plan, calls, request, no_chunk_hook if no_chunk_hook is not None else set())
+            exchange = Exchange(plan, calls, request, afterwards or Afterwards())
             return await exchange.whole()
     except TimeoutError:
         raise ChatError("deadline_exceeded", f"{question.model} had not answered when time was up.") from None

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["add_cost", "cost_of"]
+__all__ = ["add_cost", "cost_of", "estimated_usage"]
 
 _MILLION = 1_000_000
+_CHARACTERS_PER_TOKEN = 4
 
 
 def cost_of(usage: Mapping[str, Any] | None, pricing: Mapping[str, Any] | None) -> float | None:
@@ -39,3 +40,23 @@ def _is_number(value: Any) -> bool:
 def add_cost(total: float | None, more: float | None) -> float | None:
     """The cost of two calls together; None while none is known."""
     return total if more is None else round((total or 0.0) + more, 9)
+
+
+def estimated_usage(messages: list[dict[str, Any]], answer: Mapping[str, Any]) -> dict[str, Any]:
+    """About how many tokens these are, by their length, for a call whose provider did not get to count them."""
+    prompt, completion = _tokens(messages), _tokens(answer)
+    counts = {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
+    return counts | {"estimated": True}
+
+
+def _tokens(value: Any) -> int:
+    return -(-_characters(value) // _CHARACTERS_PER_TOKEN)
+
+
+def _characters(value: Any) -> int:
+    """Of the texts in it, but for who speaks; an image's data is none."""
+    if isinstance(value, str):
+        return 0 if value.startswith("data:") else len(value)
+    if isinstance(value, Mapping):
+        return sum(_characters(one) for name, one in value.items() if name not in ("role", "type", "id"))
+    return sum(map(_characters, value)) if isinstance(value, list | tuple) else 0

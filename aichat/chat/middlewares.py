@@ -4,34 +4,28 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any
 
 from aichat.chat.errors import ChatError
 from aichat.chat.parts import merged
 from aichat.chat.plan import ChatRequest, Middleware, Plugins, Sticky
 
-__all__ = ["MiddlewareChain", "NoChunkHook"]
+__all__ = ["MiddlewareChain"]
 
 _log = logging.getLogger(__name__)
 _ABSENT = frozenset({"method_not_found", "method_undeclared", "method_private"})
 
-#: The generations known to have no `on_chunk`; learned from the first chunk, shared by all answers of a process.
-NoChunkHook = set[tuple[str, int | None]]
-
 
 class MiddlewareChain:
-    """Runs the middlewares of one call, within its block: until it is left, each answers in the same generation."""
+    """Runs the middlewares of one call: until it is released, each answers in the same generation."""
 
-    def __init__(self, middlewares: Sequence[Middleware], plugins: Plugins, no_chunk_hook: NoChunkHook) -> None:
+    def __init__(self, middlewares: Sequence[Middleware], plugins: Plugins) -> None:
         self._inwards = sorted(middlewares, key=lambda one: (one.priority, one.plugin_id))
         self._outwards: list[Middleware] = []
+        self._watching: list[Middleware] = []
         self._calls: Sticky | None = plugins.sticky() if self._inwards else None
-        self._no_chunk_hook = no_chunk_hook
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *failure: object) -> None:
+    def release(self) -> None:
         """Nothing more is asked about this call."""
         if self._calls is not None:
             self._calls.release()
@@ -39,6 +33,7 @@ class MiddlewareChain:
     async def before(self, request: ChatRequest) -> tuple[ChatRequest, dict[str, Any] | None]:
         """The request as it leaves the last middleware, or with the response of the one that knew it already."""
         for middleware in self._inwards:
+            changed: dict[str, Any] = {}
             try:
                 changed = _dict(await self._call(middleware, "before_request", request.to_dict()), "before_request")
                 request, response = request.changed_to(changed), changed.get("response")
@@ -47,11 +42,14 @@ class MiddlewareChain:
             except ChatError as error:
                 _skip_or_raise(middleware, error)
             self._outwards.insert(0, middleware)
+            if changed.get("chunks") is not False and self._offers(middleware, "on_chunk"):
+                self._watching.insert(0, middleware)
         return request, None
 
     async def after(self, response: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
         """The response as it leaves the first middleware. Each is told `facts` besides, which nobody else gets."""
-        for middleware in self._outwards:
+        while self._outwards:
+            middleware = self._outwards.pop(0)
             try:
                 told = _dict(await self._call(middleware, "after_response", response | facts), "after_response")
                 response = response | _checked(
@@ -62,9 +60,22 @@ class MiddlewareChain:
         return response
 
     @property
+    def minds_the_end(self) -> bool:
+        """Whether a middleware wants to know how the call ends, however it ends."""
+        return any(self._offers(one, "on_unfinished") for one in self._outwards)
+
+    async def unfinished(self, response: dict[str, Any]) -> None:
+        """Tell those who have not seen the whole answer that there is none. What goes wrong there harms nobody."""
+        for middleware in [one for one in self._outwards if self._offers(one, "on_unfinished")]:
+            try:
+                await self._call(middleware, "on_unfinished", response)
+            except ChatError as error:
+                _log.warning("on_unfinished of %s failed: %s: %s", middleware.plugin_id, error.code, error.detail)
+
+    @property
     def looks_at_chunks(self) -> bool:
-        """Whether a middleware may have an `on_chunk`."""
-        return any((one.plugin_id, one.generation) not in self._no_chunk_hook for one in self._outwards)
+        """Whether a middleware has an `on_chunk` and wants this answer's."""
+        return bool(self._watching)
 
     async def chunks(self, batch: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """What is left of these chunks when the middlewares have seen them; text that came together is one chunk."""
@@ -74,21 +85,19 @@ class MiddlewareChain:
         return [chunk for chunk in seen if chunk is not None]
 
     async def _on_chunk(self, chunk: dict[str, Any]) -> dict[str, Any] | None:
-        for middleware in self._outwards:
-            known = (middleware.plugin_id, middleware.generation)
-            if known in self._no_chunk_hook:
-                continue
+        for middleware in self._watching:
             try:
                 changed = await self._call(middleware, "on_chunk", chunk)
                 if changed is None:
                     return None
                 chunk = _dict(changed, "on_chunk")
             except ChatError as error:
-                if error.code in _ABSENT:
-                    self._no_chunk_hook.add(known)
-                else:
+                if error.code not in _ABSENT:  # its process died, and the one after it has no such method
                     _skip_or_raise(middleware, error)
         return chunk
+
+    def _offers(self, middleware: Middleware, method: str) -> bool:
+        return self._calls is not None and self._calls.offers(middleware.plugin_id, method)
 
     async def _call(self, middleware: Middleware, method: str, value: dict[str, Any]) -> Any:
         assert self._calls is not None  # there is a middleware

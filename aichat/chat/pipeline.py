@@ -10,10 +10,10 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
+from aichat.chat.afterwards import Afterwards
 from aichat.chat.costs import add_cost
 from aichat.chat.errors import ChatError
 from aichat.chat.exchange import Exchange
-from aichat.chat.middlewares import NoChunkHook
 from aichat.chat.parts import Collected, add_usage, read_delta
 from aichat.chat.plan import ChatRequest, Emit, Plan, Plugins
 from aichat.chat.tools import Approve, ToolRunner, tool_calls_of
@@ -38,7 +38,7 @@ class Pipeline:
         emit: Emit,
         *,
         answer_id: str,
-        no_chunk_hook: NoChunkHook | None = None,
+        afterwards: Afterwards | None = None,
         approve: Approve | None = None,
     ) -> None:
         """`answer_id` begins every chunk's and response's id; `approve` decides about destructive tools."""
@@ -46,7 +46,7 @@ class Pipeline:
         self._plugins = plugins
         self._emit = emit
         self._answer_id = answer_id
-        self._no_chunk_hook = no_chunk_hook if no_chunk_hook is not None else set()
+        self._afterwards = afterwards or Afterwards()
         self._tools = ToolRunner(plan.tools, plugins, emit, approve)
         self._round = Collected()
         self.transcript: list[dict[str, Any]] = []
@@ -101,7 +101,7 @@ class Pipeline:
         return replace(request, messages=messages, params=params, request_id=request_id, round=number)
 
     async def _ask(self, request: ChatRequest) -> Exchange:
-        exchange = Exchange(self._plan, self._plugins, request, self._no_chunk_hook)
+        exchange = Exchange(self._plan, self._plugins, request, self._afterwards)
         self._round = exchange.so_far
         try:
             async with aclosing(exchange.batches()) as batches:

@@ -75,6 +75,9 @@ class Plugins(Protocol):
 class Sticky(Plugins, Protocol):
     """Calls that belong together."""
 
+    def offers(self, plugin_id: str, method: str) -> bool:
+        """Whether a plugin that was called has this method, so that optional ones cost no call; True if unknown."""
+
     def release(self) -> None:
         """They are over."""
 

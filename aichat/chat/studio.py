@@ -13,6 +13,7 @@ from django.conf import settings
 from msgspec import UnsetType
 
 from aichat.chat import selectors, services
+from aichat.chat.afterwards import Afterwards
 from aichat.chat.answering import AnswerRun
 from aichat.chat.approvals import AnswerApprovals, ApprovalBoard, approval_decide
 from aichat.chat.auth import Authenticator, ChatUser
@@ -23,7 +24,6 @@ from aichat.chat.errors import ChatError
 from aichat.chat.exportdata import export_data
 from aichat.chat.exporting import ExportedFile, conversation_export
 from aichat.chat.live import PING, LiveAnswer, encode_event
-from aichat.chat.middlewares import NoChunkHook
 from aichat.chat.models import Message
 from aichat.chat.pipeline import Pipeline
 from aichat.chat.plan import ChatRequest, Plan, Plugins, Tool
@@ -61,7 +61,7 @@ class ChatStudio:
         self.registry = RegistryReader(max_age=_REGISTRY_AGE_S)
         self._relay = Relay(settings.REDIS_URL)
         self._catalog = Catalog()
-        self.no_chunk_hook: NoChunkHook = set()
+        self.afterwards = Afterwards()
         self._recent = RecentRegistry(self.registry, self.threads)
         self._planned: tuple[Registry, Plan] | None = None
         self._approvals = ApprovalBoard()
@@ -144,7 +144,7 @@ class ChatStudio:
             calls,
             live.emit,
             answer_id=live.message_id,
-            no_chunk_hook=self.no_chunk_hook,
+            afterwards=self.afterwards,
             approve=AnswerApprovals(live.message_id, live.emit, self.threads, self._approvals),
         )
         params = start.params | ({"tools": [tool.to_openai() for tool in tools.values()]} if tools else {})
@@ -218,9 +218,7 @@ class ChatStudio:
         """Answer a plugin's own question to a model; nothing of it is stored."""
         registry = await self._recent.get()
         calls = self._calls(registry, question.user)
-        return await complete(
-            question, registry, calls, pricing=self._catalog.pricing, no_chunk_hook=self.no_chunk_hook
-        )
+        return await complete(question, registry, calls, pricing=self._catalog.pricing, afterwards=self.afterwards)
 
     async def decide(self, user: ChatUser, conversation_id: UUID, call_id: str, body: ApprovalBody) -> None:
         """Allow a destructive tool, or not; whichever process waits for it goes on.
@@ -294,6 +292,7 @@ class ChatStudio:
             task.cancel()
         tasks = [*(run.task for run in self._runs.values()), *self._titles]
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self.afterwards.close()
         await self._recent.close()
         await self._relay.close()
         await asyncio.get_running_loop().run_in_executor(None, self.threads.close)

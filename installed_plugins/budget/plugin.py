@@ -64,6 +64,10 @@ class Budget(MiddlewarePlugin):
             self.context.logger.error("what user %s used was not added: %s: %s", user.get("id"), used, error)
         return response
 
+    async def on_unfinished(self, response: dict[str, Any]) -> None:
+        """What an answer took that was cancelled or failed half way is added as well."""
+        await self.after_response(response)
+
     @method(idempotent=True)
     async def usage(self) -> dict[str, Any]:
         """What the calling user has used in this period, and what is left."""
@@ -118,7 +122,7 @@ class Budget(MiddlewarePlugin):
     def _remember(self, request_id: str, prompt: int) -> None:
         """How long the prompt was, for providers that do not say how many tokens they have counted."""
         self._prompts[request_id] = prompt
-        while len(self._prompts) > _REMEMBERED:  # of requests that failed
+        while len(self._prompts) > _REMEMBERED:  # of requests that reached no provider
             self._prompts.popitem(last=False)
 
     async def _add(self, user: dict[str, Any], used: dict[str, int]) -> None:

@@ -75,6 +75,10 @@ class RateLimit(MiddlewarePlugin):
                 self.context.logger.warning("%d tokens were not counted: %s", tokens, error)
         return response
 
+    async def on_unfinished(self, response: dict[str, Any]) -> None:
+        """The tokens of an answer that was cancelled or failed half way are counted as well."""
+        await self.after_response(response)
+
     @method(idempotent=True)
     async def limits(self, model: str) -> list[dict[str, Any]]:
         """The calling user's limits for a model: ``[{"limit", "used", "left", "resets_in"}]``."""

@@ -65,12 +65,12 @@ class Redact(MiddlewarePlugin):
         """
         messages = request.get("messages") or []
         if not self._reversible:
-            return _changed(request, self._redactor.redact)
+            return _changed(request, self._redactor.redact) | {"chunks": self._responses}
         veil = Veil(self._redactor, placeholders_in(messages))
         hidden = _changed(request, veil.hide)
         if veil.originals and request.get("request_id"):
             self._remember(request["request_id"], Answer(veil.originals, self._screen))
-        return hidden
+        return hidden | {"chunks": self._responses or bool(veil.originals)}
 
     def after_response(self, response: dict[str, Any]) -> dict[str, Any]:
         """The answer with the originals, and without what else is private when that is wanted."""
@@ -81,6 +81,11 @@ class Redact(MiddlewarePlugin):
                 return response
             answer = Answer({}, self._screen)
         return answer.whole(response)
+
+    async def on_unfinished(self, response: dict[str, Any]) -> None:
+        """The originals of an answer that ends early are kept no longer."""
+        with self._lock:
+            self._answers.pop(str(response.get("id")), None)
 
     async def on_chunk(self, chunk: dict[str, Any]) -> dict[str, Any]:
         """A chunk of a stream. What may be the beginning of something private waits for the chunks after it."""

@@ -48,14 +48,14 @@ class ResponseCache(MiddlewarePlugin):
     async def before_request(self, request: dict[str, Any]) -> dict[str, Any]:
         """The request with its answer, when that is known."""
         if not is_cacheable(request, self.config):
-            return request
+            return request | {"chunks": False}
         key = key_of(request, self.get_config("scope"))
         entry = await self._look_up(key)
         if entry is not None:
             return request | {"response": self._again(entry)}
         self._counts["misses"] += 1
         self._pending[str(request.get("request_id"))] = (key, Collected())
-        while len(self._pending) > _PENDING:  # of requests that failed
+        while len(self._pending) > _PENDING:  # of requests that were refused
             self._pending.popitem(last=False)
         return request
 
@@ -76,6 +76,10 @@ class ResponseCache(MiddlewarePlugin):
             if self._is_worth_keeping(entry):
                 await self._keep(key, entry)
         return response
+
+    async def on_unfinished(self, response: dict[str, Any]) -> None:
+        """What came of an answer that ended early is kept no longer."""
+        self._pending.pop(str(response.get("id")), None)
 
     @method(idempotent=True)
     async def stats(self) -> dict[str, Any]:

@@ -25,6 +25,11 @@ class Affinity:
             return None
         return held
 
+    def offers(self, plugin_id: str, method: str) -> bool:
+        """Whether the process that goes on with a plugin's calls has this method; True when there is none to tell."""
+        held = self.connection(plugin_id)
+        return held is None or method in held.hello.result().methods
+
     def hold(self, plugin_id: str, connection: Connection) -> None:
         """Go on with this one."""
         if plugin_id not in self._held:

@@ -83,7 +83,8 @@ class CallServer:
     def hello(self) -> Hello:
         spec = self.spec
         repeatable = [name for name, info in self.methods.items() if info.idempotent]
-        return Hello(spec.plugin_id, spec.generation, spec.digest, os.getpid(), spec.call_timeout, repeatable)
+        facts = (spec.plugin_id, spec.generation, spec.digest, os.getpid(), spec.call_timeout)
+        return Hello(*facts, repeatable, list(self.methods))
 
     # calls
 

@@ -136,7 +136,11 @@ class ToolPlugin(BasePlugin):
 
 
 class MiddlewarePlugin(BasePlugin):
-    """A look at every chat request and answer on its way. It may also have ``async on_chunk(chunk)``: None drops it."""
+    """A look at every chat request and answer on its way. Two hooks are optional, and cost nothing when left out.
+
+    ``async on_chunk(chunk)`` returns each chunk of a stream, None drops it. ``async on_unfinished(response)`` is called
+    instead of `after_response` when the answer ended early: cancelled, or failed. What it returns is not looked at.
+    """
 
     #: Lower is first on the way in and last on the way out. `plugin.toml` wins over this.
     priority: int = 100
@@ -146,7 +150,8 @@ class MiddlewarePlugin(BasePlugin):
     async def before_request(self, request: dict[str, Any]) -> dict[str, Any]:
         """The request that goes on: ``{"model", "messages", "params"}``, and who asks, why and where.
 
-        With a ``"response"`` in it (a chat completion) it goes nowhere: that is the answer. Raise `Refused` to say no.
+        With a ``"response"`` in it (a chat completion) it goes nowhere: that is the answer. With ``"chunks": False``
+        this one answer is kept from `on_chunk`. Raise `Refused` to say no.
         """
         return request
 

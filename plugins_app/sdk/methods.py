@@ -36,7 +36,12 @@ TYPE_METHODS: dict[PluginType, dict[str, MethodInfo]] = {
         "embed": _REPEATABLE,
     },
     PluginType.TOOL: {"execute": _ONCE, "get_actions": _REPEATABLE},
-    PluginType.MIDDLEWARE: {"before_request": _ONCE, "after_response": _ONCE, "on_chunk": _ONCE},
+    PluginType.MIDDLEWARE: {
+        "before_request": _ONCE,
+        "after_response": _ONCE,
+        "on_chunk": _ONCE,
+        "on_unfinished": _ONCE,
+    },
     PluginType.EXPORT: {"export": _ONCE, "get_file_extension": _REPEATABLE, "get_media_type": _REPEATABLE},
     PluginType.UI: {},
 }

@@ -35,7 +35,10 @@ class _Frame(msgspec.Struct, array_like=True):
 
 
 class Hello(_Frame, tag=1):
-    """Process to client, first of all: who answers here. `call_timeout` is the plugin's own limit, in seconds."""
+    """Process to client, first of all: who answers here, and which methods there are.
+
+    `call_timeout` is the plugin's own limit, in seconds.
+    """
 
     plugin_id: str
     generation: int
@@ -43,6 +46,7 @@ class Hello(_Frame, tag=1):
     pid: int
     call_timeout: float
     idempotent: list[str]
+    methods: list[str]
 
 
 class Call(_Frame, tag=2):

@@ -11,7 +11,7 @@ import pytest
 from openai import APIStatusError, OpenAI
 
 from tests.integration.chat_client import parse_events
-from tests.studio import Response, Studio
+from tests.studio import Response, Studio, wait_for
 
 MANIFEST = """
 [plugin]
@@ -24,6 +24,8 @@ type = "provider"
 host = ["models"]
 """
 WITNESS = """
+import asyncio
+
 from plugins_app.sdk import ProviderPlugin, method
 
 USAGE = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
@@ -39,7 +41,7 @@ class Witness(ProviderPlugin):
         return True
 
     def get_available_models(self):
-        return [{"id": "echo"}, {"id": "caller"}]
+        return [{"id": "echo"}, {"id": "caller"}, {"id": "endless"}]
 
     @method()
     def heard(self):
@@ -56,6 +58,9 @@ class Witness(ProviderPlugin):
                 yield chunk({"tool_calls": [{"index": 0, "function": {"arguments": part}}]})
             yield chunk({}, "tool_calls", usage=USAGE)
             return
+        if model == "endless":
+            yield chunk({"content": "Once upon a time"})
+            await asyncio.Event().wait()
         for start in range(0, len(said), 3):
             yield chunk({"content": said[start : start + 3]})
         yield chunk({}, "stop", usage=USAGE)
@@ -217,3 +222,13 @@ def test_the_guard_refuses_and_the_system_prompt_is_added_before_redact_looks(ta
     talk.load("prompt-guard", words=["badger"], refusal="answer", answer="Not here.")
     assert talk.streamed("a badger") == talk.whole("a badger") == talk.page("a badger")[0] == "Not here."
     assert talk.heard() == []
+
+
+def test_a_client_that_leaves_has_used_what_it_got_until_then(talk: Talk) -> None:
+    talk.load("budget", tokens_per_user=1_000_000)
+    used = lambda: talk.run("budget", "report")["in_all"]["tokens"]["used"]  # noqa: E731
+    before = used()
+    said: Any = [{"role": "user", "content": "x" * 400}]
+    with talk.client.chat.completions.create(model="witness/endless", messages=said, stream=True) as stream:
+        next(iter(stream))
+    wait_for(lambda: used() - before == 104, 10)

@@ -91,6 +91,9 @@ class FakePlugins:
     def sticky(self) -> Self:
         return self
 
+    def offers(self, plugin_id: str, method: str) -> bool:
+        return f"{plugin_id.replace('-', '_')}__{method}" in self.methods
+
     def release(self) -> None:
         self.released += 1
 

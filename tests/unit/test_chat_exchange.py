@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from aichat.chat.afterwards import Afterwards
 from aichat.chat.costs import add_cost, cost_of
 from aichat.chat.errors import ChatError
 from aichat.chat.exchange import Exchange
@@ -20,7 +21,7 @@ PRICES = {"prompt": 2.0, "completion": 4.0}
 def exchange(plugins: FakePlugins, *middlewares: Middleware, **fields: Any) -> Exchange:
     plan = Plan({"echo": Provider("echo")}, middlewares, pricing=lambda model: PRICES)
     request = ChatRequest("echo/one", [{"role": "user", "content": "hi"}], {}, {"id": 1}, None, "v1", "r1", **fields)
-    return Exchange(plan, plugins, request, set())
+    return Exchange(plan, plugins, request, Afterwards())
 
 
 def passes(value: Any) -> Any:

@@ -177,15 +177,26 @@ async def test_on_chunk_changes_and_drops_chunks_and_gets_those_that_waited_as_o
     assert (got, seen.text) == (["drop", "abc"], "ABC")
 
 
-async def test_a_middleware_without_on_chunk_is_asked_once_per_generation() -> None:
+async def test_a_middleware_without_optional_hooks_is_never_asked_for_them() -> None:
     methods = {"a__before_request": lambda r: r, "a__after_response": lambda r: r}
     plugins = FakePlugins(echo__stream_completion=says("x", "y"), **methods)
-    known: set[tuple[str, int | None]] = set()
-    for _ in range(2):
-        plan = Plan({"echo": Provider("echo")}, [Middleware("a", 3)])
-        await Pipeline(plan, plugins, Recorder(), answer_id="m", no_chunk_hook=known).run(request())
-    assert [method for _, method, _ in plugins.calls].count("on_chunk") == 1
-    assert known == {("a", 3)}
+    work, _ = pipeline(plugins, Middleware("a"))
+    await work.run(request())
+    asked = [method for plugin, method, _ in plugins.calls if plugin == "a"]
+    assert asked == ["before_request", "after_response"]
+
+
+async def test_a_middleware_says_of_one_answer_that_it_needs_no_chunks_and_only_it_goes_without() -> None:
+    methods = {f"{name}__{hook}": lambda value: value for name in "ab" for hook in ("after_response", "on_chunk")}
+    methods["a__before_request"] = lambda r: r | {"chunks": False}
+    methods["b__before_request"] = lambda r: r | {"seen": r}
+    plugins = FakePlugins(echo__stream_completion=says("x", "y"), **methods)
+    work, seen = pipeline(plugins, Middleware("a", priority=1), Middleware("b", priority=2))
+    await work.run(request())
+    assert [plugin for plugin, method, _ in plugins.calls if method == "on_chunk"] == ["b", "b", "b"]
+    assert seen.text == "xy"
+    [[told]] = [args for plugin, method, args in plugins.calls if (plugin, method) == ("b", "before_request")]
+    assert "chunks" not in told
 
 
 async def test_tool_calls_are_put_together_from_pieces_run_and_told_to_the_provider() -> None:

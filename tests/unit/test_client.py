@@ -11,7 +11,7 @@ from pathlib import Path
 from plugins_app.client import Affinity, AsyncClient
 from plugins_app.wire import Call, Credit, End, Frame, FrameProtocol, Goaway, Hello, Items, Refused, Result
 
-HELLO = Hello("probe", 1, "d1", 1, 5.0, [])
+HELLO = Hello("probe", 1, "d1", 1, 5.0, [], ["execute"])
 Turn = tuple[list[Frame], Callable[[Call], list[Frame]]]
 
 

@@ -39,7 +39,7 @@ async def _exchange(studio: ChatStudio, user: ChatUser, order: CompletionOrder) 
     plan, calls = await studio.plan_for(order.model, facts)
     request_id = f"chatcmpl-{random.getrandbits(128):032x}"
     request = ChatRequest(order.model, order.messages, order.params, facts, None, "v1", request_id)
-    return Exchange(plan, calls, request, studio.no_chunk_hook)
+    return Exchange(plan, calls, request, studio.afterwards)
 
 
 async def _stream(exchange: Exchange, order: CompletionOrder, client: Client) -> None:

@@ -33,7 +33,7 @@ async def embed(studio: ChatStudio, user: ChatUser, raw: bytes, client: Client) 
     plan, calls = await studio.plan_for(order.model, facts)
     messages = [{"role": "user", "content": text} for text in order.texts]
     request = ChatRequest(order.model, messages, order.params, facts, None, "v1", f"embd-{uuid.uuid4().hex}")
-    exchange = Exchange(plan, calls, request, studio.no_chunk_hook)
+    exchange = Exchange(plan, calls, request, studio.afterwards)
     try:
         found = await exchange.vectors(len(order.texts))
     except ChatError as error:

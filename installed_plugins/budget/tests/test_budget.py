@@ -158,3 +158,12 @@ def test_a_day_in_which_the_clocks_change_has_23_hours() -> None:
 async def test_a_time_zone_must_be_one(zone: str) -> None:
     with pytest.raises(ConfigError, match="no time zone"):
         await PluginHarness(FOLDER, {"timezone": zone}).__aenter__()
+
+
+async def test_what_a_cancelled_answer_took_counts_like_any_other() -> None:
+    async with PluginHarness(FOLDER, {"tokens_per_user": 100}, user=ADA) as plugin:
+        assert await refused(plugin) is None
+        await plugin.call("on_unfinished", answered(120, cost=0.5) | {"error": None})
+        used = await plugin.call("usage")
+        assert (used["tokens"]["used"], used["usd"]["used"]) == (120, 0.5)
+        assert await refused(plugin) is not None

@@ -144,3 +144,10 @@ async def test_whoever_asks_is_told_what_is_left() -> None:
         ("100 tokens a day", 30, 70),
     ]
     assert all(one["resets_in"] > 0 for one in limits)
+
+
+async def test_the_tokens_of_a_cancelled_answer_count_like_any_others() -> None:
+    async with PluginHarness(FOLDER, rule(tokens_per_minute=100)) as plugin:
+        assert await refused(plugin) is None
+        await plugin.call("on_unfinished", answered(100, error=None))
+        assert await refused(plugin) is not None

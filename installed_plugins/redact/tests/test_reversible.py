@@ -200,3 +200,20 @@ def test_hiding_and_restoring_in_pieces_of_any_size_is_the_text_again(text: str,
     assert veil.hide(hidden) == hidden
     stream = Restoring(Restorer(veil.originals))
     assert "".join(stream.feed(hidden[at : at + size]) for at in range(0, len(hidden), size)) + stream.finish() == text
+
+
+async def test_only_an_answer_that_something_is_to_be_restored_in_is_looked_at_chunk_by_chunk() -> None:
+    async def wants_chunks(text: str, **config: Any) -> bool:
+        async with PluginHarness(FOLDER, config) as plugin:
+            return bool((await plugin.call("before_request", asked(user(text))))["chunks"])
+
+    assert await wants_chunks("a@b.io") and not await wants_chunks("hello")
+    assert await wants_chunks("hello", apply_to_response=True)
+    assert not await wants_chunks("a@b.io", style="typed")
+
+
+async def test_the_originals_of_an_answer_that_ends_early_are_forgotten() -> None:
+    async with PluginHarness(FOLDER) as plugin:
+        await plugin.call("before_request", asked(user("a@b.io")))
+        await plugin.call("on_unfinished", answered(content="to "))
+        assert content(await plugin.call("after_response", answered(content="to <EMAIL_1>"))) == "to <EMAIL_1>"

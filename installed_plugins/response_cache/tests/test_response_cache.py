@@ -32,6 +32,7 @@ async def known(plugin: PluginHarness, *args: Any, **more: Any) -> dict[str, Any
     request = asked(*args, **more)
     went_on = await plugin.call("before_request", request)
     response: dict[str, Any] | None = went_on.pop("response", None)
+    went_on.pop("chunks", None)
     assert went_on == request
     return response
 
@@ -184,3 +185,17 @@ async def test_operators_empty_it() -> None:
     async with PluginHarness(FOLDER, user=ADA) as plugin:
         with pytest.raises(Refused):
             await plugin.call("clear")
+
+
+async def test_only_what_may_be_kept_costs_a_call_for_each_chunk() -> None:
+    async with PluginHarness(FOLDER) as plugin:
+        assert (await plugin.call("before_request", asked(purpose="title")))["chunks"] is False
+        assert "chunks" not in await plugin.call("before_request", asked())
+
+
+async def test_an_answer_that_ended_early_is_not_kept() -> None:
+    async with PluginHarness(FOLDER) as plugin:
+        assert await known(plugin) is None
+        await plugin.call("on_unfinished", answered(finish="cancelled"))
+        await plugin.call("after_response", answered())  # as if it were another request's
+        assert await known(plugin) is None
