@@ -95,7 +95,7 @@ class UserCalls:
         if error.code == "refused":
             return refusal(plugin_id, error)
         detail = f"{error.type_name}: {error.detail}" if error.type_name else error.detail
-        upstream = error.data.get("status")
+        upstream, word = error.data.get("status"), error.data.get("reason")
         return ChatError(
             error.code,
             detail,
@@ -103,6 +103,7 @@ class UserCalls:
             retry_after=error.retry_after,
             plugin_id=plugin_id,
             upstream_status=upstream if isinstance(upstream, int) else None,
+            upstream_reason=word if isinstance(word, str) else None,
         )
 
 

@@ -48,18 +48,19 @@ class ChatError(StudioError):
         plugin_id: str | None = None,
         refusal: bool = False,
         upstream_status: int | None = None,
+        upstream_reason: str | None = None,
     ) -> None:
         """`status`, when given, wins over the table's: a plugin's own error brings its status along.
 
         `refusal` marks a plugin's `Refused`: its code is the plugin's own, and no middleware's `on_error` skips it.
-        `upstream_status` is what the service behind a provider answered.
+        `upstream_status` and `upstream_reason` are what the service behind a provider answered.
         """
         super().__init__(code, detail, errors=errors, retry_after=retry_after)
         usual, self.title = CHAT_CODES.get(code) or CODES.get(code) or (502, code.replace("_", " ").capitalize())
         self.status = status or usual
         self.plugin_id = plugin_id
         self.refusal = refusal
-        self.upstream_status = upstream_status
+        self.upstream_status, self.upstream_reason = upstream_status, upstream_reason
         if refusal:
             self.title = CODES["refused"][1]
 

@@ -13,7 +13,18 @@ import orjson
 from aichat.chat.errors import ChatError
 from plugins_app.services.errors import StudioError
 
-__all__ = ["Receive", "Scope", "Send", "header", "read_body", "send_file", "send_json", "send_problem", "send_stream"]
+__all__ = [
+    "Headers",
+    "Receive",
+    "Scope",
+    "Send",
+    "header",
+    "read_body",
+    "send_file",
+    "send_json",
+    "send_problem",
+    "send_stream",
+]
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]

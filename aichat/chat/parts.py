@@ -121,9 +121,12 @@ def merged(chunks: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 def _is_text(chunk: dict[str, Any]) -> bool:
     """Whether the chunk brings text and nothing else."""
     choices = chunk.get("choices") if isinstance(chunk, dict) else None
-    if not choices or len(choices) != 1 or choices[0].get("finish_reason") or chunk.get("usage"):
+    if not choices or len(choices) != 1 or chunk.get("usage"):
         return False
-    delta = choices[0].get("delta") or {}
+    choice = choices[0]
+    if choice.get("finish_reason") or choice.get("logprobs"):
+        return False
+    delta = choice.get("delta") or {}
     return isinstance(delta.get("content"), str) and not (delta.keys() - {"content", "role"})
 
 

@@ -9,7 +9,7 @@ import httpx2
 
 import anthropic
 from plugins_app.sdk import AuthFailed, DeadlineExceeded, NotReady, PluginError, UpstreamError
-from plugins_app.sdk.upstream import connection_failed, retry_after_seconds
+from plugins_app.sdk.upstream import connection_failed, refusal_reason, retry_after_seconds
 
 __all__ = ["translated"]
 
@@ -54,4 +54,4 @@ def _of_status(error: anthropic.APIStatusError, key: str) -> PluginError:
     wait = retry_after_seconds(error.response.headers.get("retry-after"))
     if status == 429 or (wait is not None and status >= 500):
         return NotReady(f"Anthropic is busy ({status}): {said}", 1.0 if wait is None else wait)
-    return UpstreamError(f"Anthropic: {said} ({status})", status)
+    return UpstreamError(f"Anthropic: {said} ({status})", status, reason=refusal_reason(said))

@@ -10,7 +10,7 @@ import httpx
 from cohere.core.api_error import ApiError
 from cohere.core.parse_error import ParsingError
 from plugins_app.sdk import AuthFailed, DeadlineExceeded, NotReady, PluginError, UpstreamError
-from plugins_app.sdk.upstream import connection_failed, retry_after_seconds
+from plugins_app.sdk.upstream import connection_failed, refusal_reason, retry_after_seconds
 
 __all__ = ["translated"]
 
@@ -43,7 +43,7 @@ def _of_status(error: ApiError, key: str) -> PluginError:
     wait = retry_after_seconds(headers.get("retry-after"))
     if status == 429 or (wait is not None and status >= 500):
         return NotReady(f"Cohere is busy ({status}): {said}", 1.0 if wait is None else wait)
-    return UpstreamError(f"Cohere: {said} ({status})", status)
+    return UpstreamError(f"Cohere: {said} ({status})", status, reason=refusal_reason(said))
 
 
 def _words(body: object) -> str:

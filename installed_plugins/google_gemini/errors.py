@@ -11,7 +11,7 @@ import httpx2
 from google.genai.errors import APIError
 
 from plugins_app.sdk import AuthFailed, DeadlineExceeded, NotReady, PluginError, UpstreamError
-from plugins_app.sdk.upstream import connection_failed, retry_after_seconds
+from plugins_app.sdk.upstream import connection_failed, refusal_reason, retry_after_seconds
 
 __all__ = ["translated"]
 
@@ -46,7 +46,7 @@ def _of_status(error: APIError, key: str) -> PluginError:
     wait = _wait(error)
     if status == 429 or (wait is not None and status >= 500):
         return NotReady(f"Gemini is busy ({status}): {said}", 1.0 if wait is None else wait)
-    return UpstreamError(f"Gemini: {said} ({status})", status)
+    return UpstreamError(f"Gemini: {said} ({status})", status, reason=refusal_reason(said))
 
 
 def _wait(error: APIError) -> float | None:

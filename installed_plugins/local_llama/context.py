@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from plugins_app.sdk import PluginError
+from plugins_app.sdk import UpstreamError
 
 __all__ = ["TooLong", "without_oldest"]
 
 
-class TooLong(PluginError):
+class TooLong(UpstreamError):
     """The conversation does not fit into the context window."""
 
     def __init__(self, tokens: int, window: int) -> None:
         super().__init__(
             f"the conversation has {tokens} tokens, but the model sees only {window}: shorten it, start a new one, "
-            "raise the model's context in the plugin's settings, or set overflow to drop_oldest there"
+            "raise the model's context in the plugin's settings, or set overflow to drop_oldest there",
+            400,
+            reason="context_length_exceeded",
         )
         self.tokens, self.window = tokens, window
 

@@ -12,6 +12,7 @@ import aiohttp
 import orjson
 
 from plugins_app.sdk import AuthFailed, DeadlineExceeded, NotReady, PermissionDenied, PluginError, UpstreamError
+from plugins_app.sdk.upstream import refusal_reason
 
 from .endpoints import Endpoint
 
@@ -54,7 +55,7 @@ def of_status(endpoint: Endpoint, status: int, headers: Mapping[str, str], body:
         return Failure(NotReady(text, wait if wait is not None else 5.0), repeatable=repeatable, retry_after=wait)
     if status == 404 and not words:
         text += ". Check the base URL: it mostly ends in /v1."
-    return Failure(UpstreamError(text, status), repeatable=repeatable, retry_after=wait)
+    return Failure(UpstreamError(text, status, reason=_reason(body)), repeatable=repeatable, retry_after=wait)
 
 
 def of_transport(endpoint: Endpoint, error: Exception, read_timeout: float) -> Failure:
@@ -100,6 +101,15 @@ def _words(body: bytes) -> str:
         if isinstance(data, dict) and data.get(key):
             data = data[key]
     return (data if isinstance(data, str) else orjson.dumps(data).decode())[: _SHOWN * 3]
+
+
+def _reason(body: bytes) -> str | None:
+    """The server's own word for what is wrong, as OpenAI's `code`."""
+    try:
+        code = orjson.loads(body)["error"]["code"]
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        code = None
+    return code if isinstance(code, str) and code else refusal_reason(body.decode("utf-8", "replace"))
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

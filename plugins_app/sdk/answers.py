@@ -5,15 +5,23 @@ from __future__ import annotations
 from collections.abc import AsyncIterable, Mapping
 from typing import Any
 
+from .errors import PluginError
+
 __all__ = ["whole_answer"]
 
 
 async def whole_answer(chunks: AsyncIterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """What a stream of OpenAI's chunks adds up to: text, reasoning and tool calls of every choice, and the usage."""
+    """What a stream of OpenAI's chunks adds up to: text, reasoning and tool calls of every choice, and the usage.
+
+    Raises:
+        PluginError: one of them is no chunk.
+    """
     head: dict[str, Any] = {}
     choices: dict[int, dict[str, Any]] = {}
     usage: Mapping[str, Any] | None = None
     async for chunk in chunks:
+        if not isinstance(chunk, Mapping) or not isinstance(chunk.get("choices"), list):
+            raise PluginError("stream_completion yielded something that is not a chat completion chunk")
         head = head or {key: chunk[key] for key in ("id", "created", "model") if key in chunk}
         usage = chunk.get("usage") or usage
         for piece in chunk.get("choices") or ():
@@ -29,7 +37,10 @@ async def whole_answer(chunks: AsyncIterable[Mapping[str, Any]]) -> dict[str, An
 def _add(choice: dict[str, Any], piece: Mapping[str, Any]) -> None:
     choice["finish_reason"] = piece.get("finish_reason") or choice.get("finish_reason")
     message, delta = choice["message"], piece.get("delta") or {}
-    for key in ("content", "reasoning_content", "refusal"):
+    for key, tokens in (piece.get("logprobs") or {}).items():
+        known = choice.setdefault("logprobs", {})
+        known[key] = [*(known.get(key) or ()), *tokens] if tokens else known.get(key)
+    for key in ("content", "reasoning_content", "reasoning", "refusal"):
         if delta.get(key):
             message[key] = (message.get(key) or "") + delta[key]
     for position, part in enumerate(delta.get("tool_calls") or ()):
@@ -50,4 +61,5 @@ def _finished(index: int, choice: dict[str, Any]) -> dict[str, Any]:
     if calls:
         message["tool_calls"] = [calls[key] for key in sorted(calls)]
     reason = choice.get("finish_reason") or ("tool_calls" if calls else "stop")
-    return {"index": index, "message": message, "finish_reason": reason}
+    finished = {"index": index, "message": message, "finish_reason": reason}
+    return finished | ({"logprobs": choice["logprobs"]} if "logprobs" in choice else {})

@@ -82,14 +82,15 @@ class UpstreamError(PluginError):
 
     code = "upstream_error"
 
-    def __init__(self, message: str, status: int | None = None) -> None:
+    def __init__(self, message: str, status: int | None = None, *, reason: str | None = None) -> None:
+        """`reason` is the service's own word for it that programs know, such as "context_length_exceeded"."""
         super().__init__(message)
-        self.status = status
+        self.status, self.reason = status, reason
         self.retryable = status is None or status == 429 or status >= 500
 
     @property
     def details(self) -> dict[str, Any]:
-        return {"status": self.status}
+        return {"status": self.status} | ({"reason": self.reason} if self.reason else {})
 
 
 class Refused(PluginError):

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from email.utils import parsedate_to_datetime
 from time import time
 from urllib.parse import urlsplit
 
 from .errors import ConfigError, PermissionDenied, PluginError, UpstreamError
 
-__all__ = ["check_address", "connection_failed", "retry_after_seconds"]
+__all__ = ["check_address", "connection_failed", "refusal_reason", "retry_after_seconds"]
+
+_TOO_LONG = re.compile(
+    r"context_length_exceeded|exceed_context_size|maximum context length|prompt is too long|too many tokens"
+    r"|input token count.*exceeds",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 def check_address(field: str, value: str) -> None:
@@ -36,6 +43,14 @@ def retry_after_seconds(value: str | None) -> float | None:
         return max(0.0, parsedate_to_datetime(value).timestamp() - time())
     except ValueError:
         return None
+
+
+def refusal_reason(words: str) -> str | None:
+    """OpenAI's word for why a service refused a request, from what the service says: only `context_length_exceeded`.
+
+    OpenAI's clients look for it, to shorten a conversation by themselves; each service says it in its own words.
+    """
+    return "context_length_exceeded" if _TOO_LONG.search(words) else None
 
 
 def connection_failed(error: BaseException, address: str) -> PluginError:

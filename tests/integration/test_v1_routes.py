@@ -137,6 +137,27 @@ async def test_parameters_known_and_new_reach_the_provider(ann: ChatClient, plug
     assert seen == [params | {"max_tokens": 9}]
 
 
+async def test_what_only_some_services_know_is_let_through(ann: ChatClient, plugins: FakePlugins) -> None:
+    odd: dict[str, Any] = {
+        "messages": [
+            {"role": "assistant", "tool_calls": [{"id": "1", "type": "custom", "custom": {"name": "f"}}]},
+            {"role": "user", "content": [{"type": "input_audio", "input_audio": {"data": "AA", "format": "wav"}}]},
+        ],
+        "tools": [{"type": "custom", "custom": {"name": "f"}}],
+        "tool_choice": {"type": "allowed_tools", "allowed_tools": {"mode": "auto"}},
+        "response_format": {"type": "grammar", "grammar": "root ::= x"},
+    }
+    told: dict[str, Any] = {}
+
+    def asked(messages: Any, model: str, **params: Any) -> list[dict[str, Any]]:
+        told.update(params, messages=messages)
+        return [text_chunk("ok"), end_chunk()]
+
+    plugins.methods["echo__stream_completion"] = asked
+    assert (await ann.post(URL, HI | odd)).status == 200
+    assert told == odd
+
+
 async def test_tool_calls_go_to_the_client_streamed_and_whole(ann: ChatClient, plugins: FakePlugins) -> None:
     rounds = [call_chunk(0, "c1", "f", '{"a"'), call_chunk(0, None, "", ": 1}"), end_chunk("tool_calls")]
     plugins.methods["echo__stream_completion"] = lambda messages, model, **params: rounds
@@ -175,6 +196,26 @@ async def test_old_roles_are_told_in_new_words(ann: ChatClient, plugins: FakePlu
         ({"model": 5}, "model"),
         ({"temperature": "hot"}, "temperature"),
         ({"n": 2}, "n"),
+        ({"messages": [{"role": "user"}]}, "messages[0].content"),
+        ({"messages": [{"role": "user", "content": [{"type": "text"}]}]}, "messages[0].content[0].text"),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": "x"}]}]},
+            "messages[0].content[0].image_url",
+        ),
+        ({"messages": [{"role": "tool", "content": "x"}]}, "messages[0].tool_call_id"),
+        (
+            {"messages": [{"role": "assistant", "tool_calls": [{"id": "1"}]}]},
+            "messages[0].tool_calls[0].function",
+        ),
+        ({"tools": [{"type": "function"}]}, "tools[0].function"),
+        ({"tools": [{"type": "function", "function": {"name": 5}}]}, "tools[0].function.name"),
+        ({"tool_choice": "weather"}, "tool_choice"),
+        ({"tool_choice": {"type": "function"}}, "tool_choice.function"),
+        ({"response_format": {}}, "response_format.type"),
+        ({"response_format": {"type": "json_schema"}}, "response_format.json_schema"),
+        ({"functions": [{}]}, "functions[0].name"),
+        ({"logprobs": "x"}, "logprobs"),
+        ({"metadata": "x"}, "metadata"),
     ],
 )
 async def test_a_field_that_cannot_be_is_named(ann: ChatClient, change: dict[str, Any], param: str) -> None:
@@ -196,7 +237,10 @@ async def test_errors_have_openais_shape(ann: ChatClient, plugins: FakePlugins) 
     assert error_of(await ann.post(URL, HI | {"model": "echo/x"})) == (404, "invalid_request_error", "model_not_found")
     assert error_of(await ann.post(URL, b"{")) == (400, "invalid_request_error", "json_malformed")
     assert error_of(await ann.get(URL)) == (405, "invalid_request_error", "method_not_allowed")
-    assert error_of(await ann.get("/v1/nothing")) == (404, "invalid_request_error", "not_found")
+    assert (await ann.get(URL)).headers["allow"] == "POST"
+    for path in ("/v1/nothing", "/v1"):
+        assert error_of(await ann.get(path)) == (404, "invalid_request_error", "not_found")
+    assert error_of(await ann.get("/v1/")) == (404, "invalid_request_error", "not_found")
 
     def fails(error: ChatError) -> Any:
         def raise_it(*args: Any, **params: Any) -> Any:
@@ -210,6 +254,9 @@ async def test_errors_have_openais_shape(ann: ChatClient, plugins: FakePlugins) 
     assert hopeless.headers["x-should-retry"] == "false"
     plugins.methods["echo__chat_completion"] = fails(ChatError("upstream_error", "too long", upstream_status=400))
     assert error_of(await ann.post(URL, HI)) == (400, "invalid_request_error", "upstream_error")
+    too_long = ChatError("upstream_error", "no", upstream_status=400, upstream_reason="context_length_exceeded")
+    plugins.methods["echo__chat_completion"] = fails(too_long)
+    assert error_of(await ann.post(URL, HI)) == (400, "invalid_request_error", "context_length_exceeded")
     plugins.methods["echo__chat_completion"] = fails(ChatError("not_ready", "busy", retry_after=2.5))
     busy = await ann.post(URL, HI)
     assert (busy.status, busy.headers["retry-after"]) == (503, "3")

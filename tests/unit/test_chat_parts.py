@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from aichat.chat.live import LiveAnswer, encode_event, parse_event_id
-from aichat.chat.parts import add_usage
+from aichat.chat.parts import add_usage, merged
 from aichat.chat.planning import tool_name
 from aichat.chat.tools import RESULT_LIMIT, result_text
 
@@ -65,3 +65,11 @@ def test_a_tools_result_is_text_for_the_model(result: Any, text: str) -> None:
 
 def test_a_huge_result_is_cut_and_says_so() -> None:
     assert result_text("x" * (RESULT_LIMIT + 5)).endswith("[cut: 5 more characters]")
+
+
+def test_chunks_that_bring_more_than_text_are_not_put_together() -> None:
+    def chunk(**more: Any) -> dict[str, Any]:
+        return {"choices": [{"index": 0, "delta": {"content": "a"}, **more}]}
+
+    assert len(merged([chunk(logprobs=None), chunk(logprobs=None)])) == 1
+    assert len(merged([chunk(logprobs={"content": [1]}), chunk(logprobs={"content": [2]})])) == 2

@@ -8,7 +8,7 @@ from time import time
 import pytest
 
 from plugins_app.sdk import ConfigError, PermissionDenied, UpstreamError
-from plugins_app.sdk.upstream import check_address, connection_failed, retry_after_seconds
+from plugins_app.sdk.upstream import check_address, connection_failed, refusal_reason, retry_after_seconds
 
 
 @pytest.mark.parametrize("address", ["", "https://api.example.com", "http://[::1]:8080/v1", "socks5://proxy:1080"])
@@ -43,3 +43,21 @@ def test_any_other_failure_may_be_repeated() -> None:
     assert isinstance(failed, UpstreamError)
     assert failed.retryable
     assert "api.example.com:443" in str(failed)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "This model's maximum context length is 8192 tokens. However, you requested 9000 tokens.",
+        "prompt is too long: 210000 tokens > 200000 maximum",
+        "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).",
+        "too many tokens: size limit exceeded by 12 tokens",
+        '{"error":{"code":400,"type":"exceed_context_size_error"}}',
+    ],
+)
+def test_a_conversation_that_is_too_long_has_openais_name(words: str) -> None:
+    assert refusal_reason(words) == "context_length_exceeded"
+
+
+def test_other_refusals_have_no_name_of_ours() -> None:
+    assert refusal_reason("temperature must be at most 1") is None

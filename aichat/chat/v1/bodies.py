@@ -12,6 +12,14 @@ from msgspec import Meta, Struct
 
 from aichat.chat.errors import ChatError
 from aichat.chat.v1.errors import invalid
+from aichat.chat.v1.messages import (
+    NamedFunction,
+    RequestMessage,
+    RequestTool,
+    ResponseFormat,
+    ToolChoice,
+    check_messages,
+)
 
 __all__ = ["ChatCompletionRequest", "CompletionOrder", "EmbeddingOrder", "EmbeddingRequest", "read_chat", "read_embed"]
 
@@ -28,16 +36,6 @@ class StreamOptions(Struct):
     """What a stream shall hold besides the answer."""
 
     include_usage: bool | None = None
-
-
-class RequestMessage(Struct, omit_defaults=True):
-    """One message. `content` may be text or parts (text, image_url, ...)."""
-
-    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
-    content: str | list[dict[str, Any]] | None = None
-    name: str | None = None
-    tool_calls: list[dict[str, Any]] | None = None
-    tool_call_id: str | None = None
 
 
 class ChatCompletionRequest(Struct, omit_defaults=True):
@@ -58,13 +56,18 @@ class ChatCompletionRequest(Struct, omit_defaults=True):
     frequency_penalty: Annotated[float, Meta(ge=-2, le=2)] | None = None
     logit_bias: dict[str, float] | None = None
     user: str | None = None
-    tools: list[dict[str, Any]] | None = None
-    tool_choice: str | dict[str, Any] | None = None
+    tools: list[RequestTool] | None = None
+    tool_choice: Literal["none", "auto", "required"] | ToolChoice | None = None
     parallel_tool_calls: bool | None = None
-    response_format: dict[str, Any] | None = None
+    response_format: ResponseFormat | None = None
     reasoning_effort: str | None = None
-    functions: list[dict[str, Any]] | None = None
-    function_call: str | dict[str, Any] | None = None
+    logprobs: bool | None = None
+    top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
+    metadata: dict[str, Any] | None = None
+    service_tier: str | None = None
+    store: bool | None = None
+    functions: list[NamedFunction] | None = None
+    function_call: Literal["none", "auto"] | NamedFunction | None = None
 
 
 class EmbeddingRequest(Struct, omit_defaults=True):
@@ -107,14 +110,13 @@ def read_chat(raw: bytes) -> CompletionOrder:
     """
     data = _object(raw)
     body = _convert(data, ChatCompletionRequest)
-    if body.n not in (None, 1):
-        raise invalid("n", "n must be 1: one answer is given for a request.")
+    _check(body)
     params = {name: value for name, value in data.items() if value is not None and name not in _NOT_PARAMS}
     if body.max_completion_tokens is not None:
         params.setdefault("max_tokens", body.max_completion_tokens)
     legacy = body.functions is not None and body.tools is None
     if legacy:
-        params |= _tools_of(body)
+        params |= _tools_of(data)
     options = body.stream_options
     include_usage = options is not None and bool(options.include_usage)
     messages = data["messages"]
@@ -140,6 +142,22 @@ def read_embed(raw: bytes) -> EmbeddingOrder:
     return EmbeddingOrder(body.model, texts, params, body.encoding_format == "base64")
 
 
+def _check(body: ChatCompletionRequest) -> None:
+    """What the types alone do not say."""
+    if body.n not in (None, 1):
+        raise invalid("n", "n must be 1: one answer is given for a request.")
+    check_messages(body.messages)
+    for index, tool in enumerate(body.tools or ()):
+        if tool.type == "function" and tool.function is None:
+            raise invalid(f"tools[{index}].function", f"tools[{index}].function: a tool of this type has one.")
+    choice = body.tool_choice
+    if isinstance(choice, ToolChoice) and choice.type == "function" and choice.function is None:
+        raise invalid("tool_choice.function", "tool_choice.function: name the function.")
+    wanted = body.response_format
+    if wanted is not None and wanted.type == "json_schema" and wanted.json_schema is None:
+        raise invalid("response_format.json_schema", "response_format.json_schema: say what the answer shall fit.")
+
+
 def _object(raw: bytes) -> dict[str, Any]:
     try:
         data = orjson.loads(raw)
@@ -162,10 +180,10 @@ def _convert(data: dict[str, Any], kind: type[_T]) -> _T:
         raise invalid(param, f"{param}: {message}" if param else message) from error
 
 
-def _tools_of(body: ChatCompletionRequest) -> dict[str, Any]:
+def _tools_of(data: dict[str, Any]) -> dict[str, Any]:
     """Functions, as they were called before they became tools."""
-    tools = [{"type": "function", "function": function} for function in body.functions or ()]
-    wanted = body.function_call
+    tools = [{"type": "function", "function": function} for function in data["functions"]]
+    wanted = data.get("function_call")
     choice = {"type": "function", "function": wanted} if isinstance(wanted, dict) else wanted
     return {"tools": tools} | ({"tool_choice": choice} if choice is not None else {})
 

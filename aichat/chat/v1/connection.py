@@ -8,7 +8,7 @@ from types import TracebackType
 
 import orjson
 
-from aichat.chat.http import Receive, Send
+from aichat.chat.http import Headers, Receive, Send
 from aichat.chat.v1.errors import error_body, error_event, error_headers, error_status
 from plugins_app.services.errors import StudioError
 
@@ -93,13 +93,13 @@ class Client:
         self._begun = True
         await self._whole(200, [(b"content-type", b"application/json")], body)
 
-    async def fail(self, error: StudioError) -> None:
+    async def fail(self, error: StudioError, headers: Headers = ()) -> None:
         """Send an error: with its status, or as an event when the answer has begun."""
         if self._begun:
             await self.end(error_event(error))
             return
         self._begun = True
-        await self._whole(error_status(error), error_headers(error), orjson.dumps(error_body(error)))
+        await self._whole(error_status(error), [*error_headers(error), *headers], orjson.dumps(error_body(error)))
 
     async def _whole(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
         headers += [self._request_id, (b"content-length", str(len(body)).encode())]

@@ -41,7 +41,7 @@ def error_body(error: StudioError) -> dict[str, Any]:
     status = error_status(error)
     kind = _TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error")
     param = error.errors[0]["pointer"] or None if error.errors else None
-    code = _CODES.get(error.code, error.code)
+    code = (status < 500 and getattr(error, "upstream_reason", None)) or _CODES.get(error.code, error.code)
     return {"error": {"message": error.detail, "type": kind, "param": param, "code": code}}
 
 

@@ -34,7 +34,7 @@ _Handler = Callable[[ChatStudio, ChatUser, bytes, Client], Awaitable[None]]
 def is_v1_route(scope: Scope) -> bool:
     """Whether `v1_app` answers this path."""
     path: str = scope["path"]
-    return path.startswith(_PREFIX)
+    return path.startswith(_PREFIX) or path == "/v1"
 
 
 async def v1_app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -58,7 +58,9 @@ async def _answer(studio: ChatStudio, scope: Scope, receive: Receive, client: Cl
     path: str = scope["path"]
     method, handler, rest = _find(path if path in _ROUTES else path.rstrip("/"))
     if scope["method"] != method:
-        raise ChatError("method_not_allowed", f"{path} answers {method} only.")
+        error = ChatError("method_not_allowed", f"{path} answers {method} only.")
+        await client.fail(error, [(b"allow", method.encode())])
+        return
     user = await studio.authenticator.user_of(scope)
     raw = await read_body(scope, receive, BODY_LIMIT) if method == "POST" else rest.encode()
     async with client:

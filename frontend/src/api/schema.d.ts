@@ -1236,6 +1236,15 @@ export interface components {
             readonly message_id: string;
         };
         /**
+         * CalledFunction
+         * @description A function that the model has called.
+         */
+        readonly CalledFunction: {
+            readonly name: string;
+            /** @default  */
+            readonly arguments: string;
+        };
+        /**
          * Cancelling
          * @description The answer that will end soon, with what it has.
          */
@@ -1358,19 +1367,29 @@ export interface components {
             /** @default null */
             readonly user: string | null;
             /** @default null */
-            readonly tools: readonly Record<string, never>[] | null;
+            readonly tools: readonly components["schemas"]["RequestTool"][] | null;
             /** @default null */
-            readonly tool_choice: string | Record<string, never> | null;
+            readonly tool_choice: ("auto" | "none" | "required") | components["schemas"]["ToolChoice"] | null;
             /** @default null */
             readonly parallel_tool_calls: boolean | null;
             /** @default null */
-            readonly response_format: Record<string, never> | null;
+            readonly response_format: components["schemas"]["ResponseFormat"] | null;
             /** @default null */
             readonly reasoning_effort: string | null;
             /** @default null */
-            readonly functions: readonly Record<string, never>[] | null;
+            readonly logprobs: boolean | null;
             /** @default null */
-            readonly function_call: string | Record<string, never> | null;
+            readonly top_logprobs: number | null;
+            /** @default null */
+            readonly metadata: Record<string, never> | null;
+            /** @default null */
+            readonly service_tier: string | null;
+            /** @default null */
+            readonly store: boolean | null;
+            /** @default null */
+            readonly functions: readonly components["schemas"]["NamedFunction"][] | null;
+            /** @default null */
+            readonly function_call: ("auto" | "none") | components["schemas"]["NamedFunction"] | null;
         };
         readonly ChatEvent: {
             readonly id: string;
@@ -1850,6 +1869,13 @@ export interface components {
          * @enum {string}
          */
         readonly HealthStatusEnum: "ok" | "down";
+        /**
+         * ImageUrl
+         * @description Where a picture is, or the picture itself as a data: URL.
+         */
+        readonly ImageUrl: {
+            readonly url: string;
+        };
         /** @description What became of an export; `skipped` are those that were imported before. */
         readonly Import: {
             readonly format: components["schemas"]["FormatEnum"];
@@ -1928,6 +1954,15 @@ export interface components {
          * @enum {string}
          */
         readonly IsolationEnum: "page" | "iframe";
+        /**
+         * JSONSchemaFormat
+         * @description What the answer shall fit.
+         */
+        readonly JSONSchemaFormat: {
+            readonly name: string;
+            /** @default null */
+            readonly schema: Record<string, never> | null;
+        };
         readonly Links: {
             readonly self: string;
         };
@@ -2068,6 +2103,17 @@ export interface components {
          * @enum {string}
          */
         readonly ModeEnum: "sync" | "async";
+        /**
+         * NamedFunction
+         * @description A function that the model may call.
+         */
+        readonly NamedFunction: {
+            readonly name: string;
+            /** @default null */
+            readonly description: string | null;
+            /** @default null */
+            readonly parameters: Record<string, never> | null;
+        };
         /** @description A webhook as it is shown: without its secret. */
         readonly NewWebhook: {
             /** Format: uuid */
@@ -2482,6 +2528,17 @@ export interface components {
             readonly forgotten_at: string;
         };
         /**
+         * RequestCall
+         * @description A tool call that an assistant made before.
+         */
+        readonly RequestCall: {
+            readonly id: string;
+            /** @default function */
+            readonly type: string;
+            /** @default null */
+            readonly function: components["schemas"]["CalledFunction"] | null;
+        };
+        /**
          * RequestMessage
          * @description One message. `content` may be text or parts (text, image_url, ...).
          */
@@ -2489,13 +2546,43 @@ export interface components {
             /** @enum {unknown} */
             readonly role: "assistant" | "developer" | "function" | "system" | "tool" | "user";
             /** @default null */
-            readonly content: string | readonly Record<string, never>[] | null;
+            readonly content: string | readonly components["schemas"]["RequestPart"][] | null;
             /** @default null */
             readonly name: string | null;
             /** @default null */
-            readonly tool_calls: readonly Record<string, never>[] | null;
+            readonly tool_calls: readonly components["schemas"]["RequestCall"][] | null;
             /** @default null */
             readonly tool_call_id: string | null;
+        };
+        /**
+         * RequestPart
+         * @description A part of a message's content: `text`, `image_url` or whatever else the model takes.
+         */
+        readonly RequestPart: {
+            readonly type: string;
+            /** @default null */
+            readonly text: string | null;
+            /** @default null */
+            readonly image_url: components["schemas"]["ImageUrl"] | null;
+        };
+        /**
+         * RequestTool
+         * @description A tool the client has.
+         */
+        readonly RequestTool: {
+            /** @default function */
+            readonly type: string;
+            /** @default null */
+            readonly function: components["schemas"]["NamedFunction"] | null;
+        };
+        /**
+         * ResponseFormat
+         * @description What the answer shall be: `text`, `json_object`, `json_schema`, or what a service has besides.
+         */
+        readonly ResponseFormat: {
+            readonly type: string;
+            /** @default null */
+            readonly json_schema: components["schemas"]["JSONSchemaFormat"] | null;
         };
         /** @description Refuses fields it does not know: a misspelt option must not be ignored. */
         readonly RestoreRequest: {
@@ -2674,6 +2761,16 @@ export interface components {
             readonly plugin_id: string | null;
             readonly action: string | null;
             readonly arguments: unknown;
+        };
+        /**
+         * ToolChoice
+         * @description The one tool that the model must call.
+         */
+        readonly ToolChoice: {
+            /** @default function */
+            readonly type: string;
+            /** @default null */
+            readonly function: components["schemas"]["NamedFunction"] | null;
         };
         /** @description A generation on trial: if it fails before then, the one before it comes back by itself. */
         readonly Trial: {

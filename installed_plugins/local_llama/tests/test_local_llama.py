@@ -218,6 +218,8 @@ def test_models_come_from_files_that_can_be_read(tmp_path: Path) -> None:
 def test_errors_say_what_to_do() -> None:
     too_long = error_of({"type": "exceed_context_size_error", "n_prompt_tokens": 4031, "n_ctx": 2048, "code": 400})
     assert "has 4031 tokens, but the model sees only 2048" in str(too_long)
+    assert isinstance(too_long, TooLong) and not too_long.retryable
+    assert too_long.details == {"status": 400, "reason": "context_length_exceeded"}
     other = error_of({"message": "no slot", "code": 503})
     assert isinstance(other, UpstreamError)
     assert other.retryable

@@ -195,12 +195,12 @@ class TestFailures:
 
     async def test_a_wrong_request_is_told_in_the_servers_words(self) -> None:
         async with (
-            served(status(400, {"error": {"message": "no such parameter"}})) as server,
+            served(status(400, {"error": {"message": "no such parameter", "code": "unknown_parameter"}})) as server,
             harness(server) as plugin,
         ):
             with pytest.raises(UpstreamError, match="400: no such parameter") as caught:
                 await asked(plugin)
-        assert not caught.value.retryable
+        assert not caught.value.retryable and caught.value.reason == "unknown_parameter"
 
     @pytest.mark.parametrize(
         "garbage", [b"<html>hello</html>", event(b"{nonsense"), event([1]), b'{"choices": 3}', b"{broken"]
