@@ -8,7 +8,7 @@ from typing import Any
 
 from .messages import TEXT_FIELDS, changed_message
 from .redaction import Redactor, Stream
-from .veil import Restorer, Restoring
+from .restoring import Restorer, Restoring
 
 __all__ = ["Answer"]
 

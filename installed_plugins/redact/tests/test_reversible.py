@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from installed_plugins.redact.kinds import KINDS
 from installed_plugins.redact.redaction import Redactor
-from installed_plugins.redact.veil import Restorer, Restoring, Veil, placeholders_in
+from installed_plugins.redact.restoring import Restorer, Restoring
+from installed_plugins.redact.veil import Veil, placeholders_in
 from plugins_app.sdk import ConfigError
 from plugins_app.sdk.testing import PluginHarness
 
@@ -68,10 +69,10 @@ async def test_the_same_is_called_the_same_in_order_of_appearance_whatever_the_r
 
 async def test_placeholders_that_somebody_wrote_himself_stay_his_words() -> None:
     async with PluginHarness(FOLDER) as plugin:
-        request = await plugin.call("before_request", asked(user("what is <EMAIL_1>? Ask a@b.io")))
-        assert request["messages"][0]["content"] == "what is <EMAIL_1>? Ask <EMAIL_2>"
-        response = await plugin.call("after_response", answered(content="<EMAIL_1>: ask <EMAIL_2>"))
-    assert content(response) == "<EMAIL_1>: ask a@b.io"
+        request = await plugin.call("before_request", asked(user("what are <EMAIL_1>, EMAIL_2? Ask a@b.io")))
+        assert request["messages"][0]["content"] == "what are <EMAIL_1>, EMAIL_2? Ask <EMAIL_3>"
+        response = await plugin.call("after_response", answered(content="<EMAIL_1>, EMAIL_2: ask <EMAIL_3>"))
+    assert content(response) == "<EMAIL_1>, EMAIL_2: ask a@b.io"
 
 
 async def test_the_name_of_a_clients_user_goes_to_the_provider_hidden_too() -> None:
@@ -217,3 +218,49 @@ async def test_the_originals_of_an_answer_that_ends_early_are_forgotten() -> Non
         await plugin.call("before_request", asked(user("a@b.io")))
         await plugin.call("on_unfinished", answered(content="to "))
         assert content(await plugin.call("after_response", answered(content="to <EMAIL_1>"))) == "to <EMAIL_1>"
+
+
+ORIGINALS = {"<EMAIL_1>": "a@b.io", "<EMAIL_12>": "z@b.io", "<KEY_1>": 'k"1'}
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 100])
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("to EMAIL_1", "to a@b.io"),
+        ("EMAIL_1, EMAIL_12.", "a@b.io, z@b.io."),
+        ("**EMAIL_1** (KEY_1)", '**a@b.io** (k"1)'),
+        ("给EMAIL_1写信", "给a@b.io写信"),
+        ("THE_EMAIL_1 EMAIL_10 EMAIL_1_b EMAIL_2 xEMAIL_1 email_1", None),
+        ("EMAIL_ EMAI", None),
+        ("<EMAIL_1", "<a@b.io"),
+    ],
+)
+def test_a_name_without_its_brackets_is_restored_where_it_is_a_word_of_its_own(
+    written: str, meant: str | None, size: int
+) -> None:
+    restorer = Restorer(ORIGINALS)
+    assert restorer.restore(written) == (meant or written)
+    stream = Restoring(restorer)
+    shown = [stream.feed(written[at : at + size]) for at in range(0, len(written), size)]
+    assert "".join(shown) + stream.finish() == (meant or written)
+
+
+@pytest.mark.parametrize("size", [1, 4, 100])
+def test_in_arguments_it_may_follow_an_escaped_line_break_and_stays_json(size: int) -> None:
+    arguments = json.dumps({"to": "EMAIL_1", "body": "Hi\nKEY_1\tEMAIL_1 nEMAIL_1"})
+    stream = Restoring(Restorer(ORIGINALS), in_json=True)
+    shown = [stream.feed(arguments[at : at + size]) for at in range(0, len(arguments), size)]
+    meant = {"to": "a@b.io", "body": 'Hi\nk"1\ta@b.io nEMAIL_1'}
+    assert json.loads("".join(shown) + stream.finish()) == meant
+
+
+def test_an_end_that_cannot_become_a_name_is_not_held_back() -> None:
+    stream = Restoring(Restorer(ORIGINALS))
+    assert [stream.feed(piece) for piece in ("THE", " time", " K", "ept E", "AT")] == [
+        "THE",
+        " time",
+        " ",
+        "Kept ",
+        "EAT",
+    ]
