@@ -7,6 +7,7 @@ from typing import Any
 
 from plugins_app.sdk.config import MASK, resolve, to_json_schema
 from plugins_app.sdk.references import has_reference
+from plugins_app.services.secrets import is_same_item, item_name
 
 __all__ = ["config_from_form", "coordinates", "form_data", "form_schema"]
 
@@ -27,6 +28,8 @@ _KEPT = (
 _SCALARS = ("string", "integer", "number", "boolean")
 _FORMATS = ("date", "time", "date-time", "email")
 _DEPTH = 6
+#: In place of a stored value: there may be several of its kind, and what is drawn is drawn for all of them.
+_SOME = object()
 
 
 def form_schema(schema: Mapping[str, Any], stored: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -74,9 +77,14 @@ def _is_secret(target: Mapping[str, Any]) -> bool:
 def _secret(drawn: dict[str, Any], stored: Any) -> dict[str, Any]:
     """An empty password input; what is stored never reaches the page."""
     kept = {key: drawn[key] for key in ("title", "help_text", "maxLength") if key in drawn}
+    return kept | {"type": "string", "format": "password", "placeholder": _hint(stored)}
+
+
+def _hint(stored: Any) -> str:
+    if stored is _SOME:
+        return "leave empty to keep what is set"
     where = f"set by {stored}" if has_reference(stored) else "set"
-    hint = f"{where} – leave empty to keep it" if stored == MASK or has_reference(stored) else "not set"
-    return kept | {"type": "string", "format": "password", "placeholder": hint}
+    return f"{where} – leave empty to keep it" if stored == MASK or has_reference(stored) else "not set"
 
 
 def _reference(drawn: dict[str, Any]) -> dict[str, Any]:
@@ -102,22 +110,37 @@ def _object(
 ) -> dict[str, Any]:
     values = stored if isinstance(stored, Mapping) else {}
     fields = {
-        name: _drawn(child, root, values.get(name), depth + 1)
+        name: _drawn(child, root, _SOME if stored is _SOME else values.get(name), depth + 1)
         for name, child in (target.get("properties") or {}).items()
     }
-    return drawn | {"properties": {name: field for name, field in fields.items() if field is not None}}
+    drawn["properties"] = {name: field for name, field in fields.items() if field is not None}
+    return drawn | _free_keys(target, root, depth) if None not in fields.values() else drawn
+
+
+def _free_keys(target: Mapping[str, Any], root: Mapping[str, Any], depth: int) -> dict[str, Any]:
+    """What stands under keys of the operator's own, such as HTTP headers, where all of them are of one kind."""
+    allowed = target.get("additionalProperties")
+    field = _drawn(allowed, root, _SOME, depth + 1) if isinstance(allowed, Mapping) else None
+    return {"additionalProperties": field} if field is not None else {}
 
 
 def _array(
     drawn: dict[str, Any], target: Mapping[str, Any], root: Mapping[str, Any], depth: int
 ) -> dict[str, Any] | None:
-    items = _drawn(target.get("items") or {"type": "string"}, root, MASK, depth + 1)
+    items = _drawn(target.get("items") or {"type": "string"}, root, _SOME, depth + 1)
     return drawn | {"items": items} if items is not None else None
 
 
 def form_data(config: Mapping[str, Any], drawn: Mapping[str, Any]) -> dict[str, Any]:
     """The masked configuration as the form starts with it: drawn fields only, secrets empty."""
-    return {name: _shown(config[name], field) for name, field in drawn.get("properties", {}).items() if name in config}
+    fields = _fields(drawn, config)
+    return {name: _shown(config[name], field) for name, field in fields.items() if name in config}
+
+
+def _fields(drawn: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any]:
+    """The drawn fields of an object, those under the free keys of `data` among them."""
+    free = drawn.get("additionalProperties")
+    return ({} if free is None else dict.fromkeys(data, free)) | drawn.get("properties", {})
 
 
 def _shown(value: Any, field: Mapping[str, Any]) -> Any:
@@ -136,7 +159,10 @@ def config_from_form(data: Mapping[str, Any], drawn: Mapping[str, Any], before: 
     `before` is the masked configuration the form was drawn from; what the form did not show is taken from it.
     """
     config = dict(before)
-    for name, field in drawn.get("properties", {}).items():
+    for name in [] if "additionalProperties" not in drawn else before:
+        if name not in data and name not in drawn["properties"]:
+            del config[name]
+    for name, field in _fields(drawn, data).items():
         if name in data:
             _put(config, name, data[name], field, before.get(name))
     return config
@@ -149,7 +175,7 @@ def _put(config: dict[str, Any], name: str, value: Any, field: Mapping[str, Any]
             del config[name]
     elif field["type"] == "array":
         olds = before if isinstance(before, list) else []
-        config[name] = [_item(item, field["items"], olds[i : i + 1]) for i, item in enumerate(value or [])]
+        config[name] = _items(value or [], field["items"], olds)
         if not config[name] and before is None:
             del config[name]
     elif value in ("", None):
@@ -160,18 +186,21 @@ def _put(config: dict[str, Any], name: str, value: Any, field: Mapping[str, Any]
         config[name] = value
 
 
-def _item(item: Any, field: Mapping[str, Any], old: list[Any]) -> Any:
+def _items(items: list[Any], field: Mapping[str, Any], olds: list[Any]) -> list[Any]:
     if field["type"] == "object":
-        before = old[0] if old and isinstance(old[0], Mapping) else {}
-        kept = before if _is_same(item, before) else {k: v for k, v in before.items() if v == MASK}
-        return config_from_form(item or {}, field, kept)
-    return MASK if field.get("format") == "password" and item == "" and old else item
+        return [config_from_form(item or {}, field, _before(i, items, olds)) for i, item in enumerate(items)]
+    is_secret = field.get("format") == "password"
+    return [MASK if is_secret and item == "" and i < len(olds) else item for i, item in enumerate(items)]
 
 
-def _is_same(item: Any, before: Mapping[str, Any]) -> bool:
-    """Whether an item is the one that stood there: then it keeps what the form does not show, such as free keys."""
-    given = item if isinstance(item, Mapping) else {}
-    return any(before.get(key) not in (None, "") and given.get(key) == before[key] for key in ("id", "name"))
+def _before(index: int, items: list[Any], olds: list[Any]) -> Mapping[str, Any]:
+    """What an item was before: the one that was called the same, else the one in its place if it is nobody else's."""
+    if named := next((old for old in olds if is_same_item(items[index], old)), None):
+        return named
+    there = olds[index] if index < len(olds) and isinstance(olds[index], Mapping) else {}
+    if any(is_same_item(item, there) for item in items):
+        return {}
+    return there if item_name(there) else {key: value for key, value in there.items() if value == MASK}
 
 
 def coordinates(pointer: str) -> str:

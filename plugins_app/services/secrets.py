@@ -19,7 +19,9 @@ __all__ = [
     "MARK",
     "decrypt",
     "encrypt",
+    "is_same_item",
     "is_sealed",
+    "item_name",
     "key_of",
     "keys",
     "mask",
@@ -190,6 +192,29 @@ def unmask(given: Any, stored: Any, path: tuple[Any, ...] = ()) -> tuple[Any, li
 
 
 def _counterparts(given: list[Any], stored: list[Any]) -> list[Any]:
-    """For each item what it was before: the one that looks the same, so that no item inherits another one's secret."""
+    """For each item what it was before: the one that looks or is called the same, else the one in its place.
+
+    So no item inherits another one's secret.
+    """
     by_place = stored if len(stored) == len(given) else [None] * len(given)
-    return [next((old for old in stored if mask(old) == item), by_place[i]) for i, item in enumerate(given)]
+    return [_counterpart(item, stored) or _unless_named(by_place[i], given) for i, item in enumerate(given)]
+
+
+def _counterpart(item: Any, stored: list[Any]) -> Any:
+    alike = (old for old in stored if mask(old) == item)
+    return next(alike, None) or next((old for old in stored if is_same_item(item, old)), None)
+
+
+def _unless_named(old: Any, given: list[Any]) -> Any:
+    return None if any(is_same_item(item, old) for item in given) else old
+
+
+def is_same_item(one: Any, other: Any) -> bool:
+    """Whether two items of a list are called the same, whatever else changed in them."""
+    return item_name(one) is not None and item_name(one) == item_name(other)
+
+
+def item_name(item: Any) -> str | None:
+    """What an item of a list is called: by its `id`, or its `name`."""
+    names = (item.get(key) for key in ("id", "name")) if isinstance(item, Mapping) else ()
+    return next((name for name in names if isinstance(name, str) and name), None)

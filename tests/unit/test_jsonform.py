@@ -96,11 +96,38 @@ def test_a_reference_to_a_variable_is_shown_and_survives_saving() -> None:
     assert config_from_form(data | {"port": ""}, drawn, before) == {"tags": "${ENV:TAGS}", "api_key": "${ENV:KEY}"}
 
 
-def test_an_item_keeps_its_free_keys_as_long_as_it_is_called_the_same() -> None:
-    item = {"type": "object", "properties": {"name": {"type": "string"}, "headers": {"type": "object"}}}
-    schema = {"type": "object", "properties": {"servers": {"type": "array", "items": item}}}
-    before = {"servers": [{"name": "a", "headers": {"Authorization": MASK}}, {"name": "b", "headers": {"X": "1"}}]}
-    drawn = form_schema(schema, before)
-    assert config_from_form(form_data(before, drawn), drawn, before) == before
-    without_a = config_from_form({"servers": [{"name": "b", "headers": {}}]}, drawn, before)
-    assert without_a == {"servers": [{"name": "b"}]}, "what stood there before belongs to another"
+def servers_with(headers: dict[str, Any]) -> dict[str, Any]:
+    item = {"type": "object", "properties": {"name": {"type": "string"}, "headers": headers}}
+    return {"type": "object", "properties": {"servers": {"type": "array", "items": item}}}
+
+
+SECRET_HEADERS = {"type": "object", "additionalProperties": {"type": "string", "format": "password"}}
+SERVERS = {"servers": [{"name": "a", "headers": {"Authorization": MASK}}, {"name": "b", "headers": {"X": MASK}}]}
+
+
+def test_what_is_not_drawn_stays_with_the_item_of_that_name() -> None:
+    drawn = form_schema(servers_with({"type": "object"}), SERVERS)
+    assert "additionalProperties" not in str(drawn)
+    assert config_from_form(form_data(SERVERS, drawn), drawn, SERVERS) == SERVERS
+    without_a = config_from_form({"servers": [{"name": "b", "headers": {}}]}, drawn, SERVERS)
+    assert without_a == {"servers": SERVERS["servers"][1:]}
+    new = config_from_form({"servers": [{"name": "c", "headers": {}}, *SERVERS["servers"]]}, drawn, SERVERS)
+    assert new["servers"][0] == {"name": "c"}, "what stood there before belongs to another"
+
+
+def test_secrets_under_free_keys_can_be_entered_and_are_shown_empty() -> None:
+    drawn = form_schema(servers_with(SECRET_HEADERS), SERVERS)
+    field = drawn["properties"]["servers"]["items"]["properties"]["headers"]["additionalProperties"]
+    assert (field["format"], field["placeholder"]) == ("password", "leave empty to keep what is set")
+    data = form_data(SERVERS, drawn)
+    assert data["servers"][0] == {"name": "a", "headers": {"Authorization": ""}}
+    assert config_from_form(data, drawn, SERVERS) == SERVERS
+    changed = {"servers": [{"name": "b", "headers": {"X": ""}}, {"name": "a2", "headers": {"New": "secret"}}]}
+    assert config_from_form(changed, drawn, SERVERS) == {
+        "servers": [{"name": "b", "headers": {"X": MASK}}, {"name": "a2", "headers": {"New": "secret"}}]
+    }
+
+
+def test_an_object_with_a_field_that_cannot_be_drawn_has_no_free_keys_to_lose_it_among() -> None:
+    headers = SECRET_HEADERS | {"properties": {"odd": {"oneOf": [{"type": "string"}, {"type": "object"}]}}}
+    assert "additionalProperties" not in str(form_schema(servers_with(headers)))

@@ -50,6 +50,14 @@ def test_no_item_inherits_the_secret_of_one_that_was_removed(sealed: dict[str, A
     assert reveal(given)["servers"] == [{"url": "b", "password": "p-b"}]
 
 
+def test_a_changed_item_keeps_its_secret_by_its_name_wherever_it_stands() -> None:
+    stored = {"servers": [{"name": name, "password": encrypt(f"of {name}")} for name in "ab"]}
+    changed = [{"name": "b", "url": "new", "password": MASK}, {"name": "c", "password": MASK}]
+    given, errors = unmask({"servers": changed}, stored)
+    assert reveal(given)["servers"][0] == {"name": "b", "url": "new", "password": "of b"}
+    assert (given["servers"][1]["password"], errors) == (MASK, []), "b's own is not given to the one in its place"
+
+
 def test_nobody_can_smuggle_in_an_encrypted_value(sealed: dict[str, Any]) -> None:
     _, errors = unmask({"api_key": encrypt("x")}, sealed)
     assert errors[0]["pointer"] == "/api_key"
