@@ -1,4 +1,4 @@
-import { Brain, ChevronDown, RotateCw, TriangleAlert } from "lucide-react";
+import { Brain, ChevronDown, ChevronRight, RotateCw, TriangleAlert } from "lucide-react";
 import { memo, useContext } from "react";
 import { PluginMount } from "@/plugins/react";
 import { CopyButton } from "@/ui/CopyButton";
@@ -47,6 +47,7 @@ function PartView({ part }: { part: Part }) {
     <details className="reasoning">
       <summary>
         <Brain size={15} aria-hidden="true" /> Reasoning
+        <ChevronRight size={14} className="tool-arrow" aria-hidden="true" />
       </summary>
       <Markdown text={part.text} />
     </details>

@@ -27,7 +27,11 @@ export function UserMessage({ turn }: { turn: UserTurn }) {
         <EditForm text={turn.text} onSave={save} onCancel={() => setEditing(undefined)} />
       ) : (
         <>
-          {turn.text && <div className="bubble">{turn.text}</div>}
+          {turn.text && (
+            <div className="bubble" dir="auto">
+              {turn.text}
+            </div>
+          )}
           <footer className="user-foot">
             <span className="user-actions">
               {turn.text && <CopyButton text={() => turn.text} label="Copy message" />}
@@ -79,6 +83,7 @@ function EditForm({ text, onSave, onCancel }: EditProps) {
     >
       <textarea
         aria-label="Edit the message"
+        dir="auto"
         value={draft}
         autoFocus
         onFocus={({ target }) => target.setSelectionRange(target.value.length, target.value.length)}

@@ -1,10 +1,32 @@
-import { isValidElement, memo, type ReactNode, useDeferredValue } from "react";
-import ReactMarkdown, { type Components } from "react-markdown";
+import {
+  type ComponentProps,
+  createElement,
+  isValidElement,
+  memo,
+  type ReactNode,
+  useDeferredValue,
+  useMemo,
+} from "react";
+import ReactMarkdown, { type Components, type ExtraProps } from "react-markdown";
 import rehypeHighlight from "rehype-highlight";
 import remarkGfm from "remark-gfm";
+import type { PluggableList } from "unified";
 import { CopyButton } from "./CopyButton";
+import { mayHoldFormulas, withDollars } from "./formulas";
+import { useMaths } from "./useMaths";
+
+type Block = "p" | "h1" | "h2" | "h3" | "h4" | "h5" | "h6" | "ul" | "ol" | "blockquote";
+
+/** A block that runs the way its own text does: answers mix languages. */
+function directed(Tag: Block) {
+  return ({ node: _, ...props }: ComponentProps<Block> & ExtraProps) =>
+    createElement(Tag, { dir: "auto", ...props });
+}
+
+const BLOCKS: readonly Block[] = ["p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "blockquote"];
 
 const COMPONENTS: Components = {
+  ...Object.fromEntries(BLOCKS.map((tag) => [tag, directed(tag)])),
   a: ({ href, children }) => (
     <a href={href} target="_blank" rel="noopener noreferrer nofollow">
       {children}
@@ -19,7 +41,7 @@ const COMPONENTS: Components = {
   pre: ({ children }) => <CodeBlock>{children}</CodeBlock>,
   table: ({ children }) => (
     <div className="table-scroll">
-      <table>{children}</table>
+      <table dir="auto">{children}</table>
     </div>
   ),
 };
@@ -33,14 +55,25 @@ export function Markdown({ text }: { text: string }) {
 }
 
 const Rendered = memo(function Rendered({ text }: { text: string }) {
+  const wanted = mayHoldFormulas(text);
+  const maths = useMaths(wanted);
+  const [remark, rehype] = useMemo(() => pluginsWith(wanted ? maths : undefined), [wanted, maths]);
   return (
     <div className="markdown">
-      <ReactMarkdown remarkPlugins={REMARK} rehypePlugins={REHYPE} components={COMPONENTS}>
-        {text}
+      <ReactMarkdown remarkPlugins={remark} rehypePlugins={rehype} components={COMPONENTS}>
+        {wanted && maths ? withDollars(text) : text}
       </ReactMarkdown>
     </div>
   );
 });
+
+function pluginsWith(maths: ReturnType<typeof useMaths>): [PluggableList, PluggableList] {
+  if (!maths) return [REMARK, REHYPE];
+  return [
+    [...REMARK, ...maths.REMARK_MATHS],
+    [...maths.REHYPE_MATHS, ...REHYPE],
+  ];
+}
 
 function CodeBlock({ children }: { children?: ReactNode }) {
   const className = isValidElement<{ className?: string }>(children) ? (children.props.className ?? "") : "";

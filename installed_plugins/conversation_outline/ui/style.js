@@ -3,7 +3,7 @@ export const CSS = `
 .outline-plugin { min-width: 0; font-size: 13.5px; }
 .outline-plugin summary { display: flex; align-items: center; gap: 6px; padding: 4px 6px; border-radius: 7px; color: var(--muted, #777); font-size: 12.5px; font-weight: 600; cursor: pointer; list-style: none; }
 .outline-plugin summary::-webkit-details-marker { display: none; }
-.outline-plugin summary::before { content: "▸"; width: 12px; transition: transform 0.12s; }
+.outline-plugin summary::before { content: ""; border: 4px solid transparent; border-left: 5px solid; border-right: 0; margin: 0 3px 0 4px; transition: transform 0.12s; }
 .outline-plugin[open] summary::before { transform: rotate(90deg); }
 .outline-plugin summary span { flex: 1; }
 .outline-plugin summary:hover { background: var(--hover, #8882); }

@@ -21,7 +21,7 @@ export const CSS = `
 .prompts-pop footer button:hover, .prompts-tools button:hover:not(:disabled) { background: var(--hover, #8882); }
 .prompts-side summary { display: flex; align-items: center; gap: 6px; padding: 4px 6px; border-radius: 7px; color: var(--muted, #777); font-size: 12.5px; font-weight: 600; cursor: pointer; list-style: none; }
 .prompts-side summary::-webkit-details-marker { display: none; }
-.prompts-side summary::before { content: "▸"; width: 12px; transition: transform 0.12s; }
+.prompts-side summary::before { content: ""; border: 4px solid transparent; border-left: 5px solid; border-right: 0; margin: 0 3px 0 4px; transition: transform 0.12s; }
 .prompts-side[open] summary::before { transform: rotate(90deg); }
 .prompts-side summary span { flex: 1; }
 .prompts-side summary:hover { background: var(--hover, #8882); }
