@@ -10,7 +10,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from aichat.chat.errors import ChatError
-from aichat.chat.params import ChatParams
+from aichat.chat.params import ChatParams, Count, Seed
 
 __all__ = [
     "ApprovalBody",
@@ -42,6 +42,19 @@ class ToolCall(Struct, forbid_unknown_fields=True, omit_defaults=False):
     type: Literal["function"] = "function"
 
 
+class NamedFunction(Struct, forbid_unknown_fields=True):
+    """A function by its name."""
+
+    name: _Name
+
+
+class ToolChoice(Struct, forbid_unknown_fields=True, omit_defaults=False):
+    """The one function that the model must call."""
+
+    function: NamedFunction
+    type: Literal["function"] = "function"
+
+
 class ChatMessage(Struct, omit_defaults=True, forbid_unknown_fields=True):
     """One message in OpenAI's shape."""
 
@@ -64,12 +77,12 @@ class ChatBody(Struct, forbid_unknown_fields=True):
     system_prompt: Annotated[str, Meta(max_length=100_000)] | None = None
     params: ChatParams | None = None
     tools: Literal["auto"] | list[str] = "auto"
-    tool_choice: Literal["auto", "none", "required"] | dict[str, Any] | None = None
+    tool_choice: Literal["auto", "none", "required"] | ToolChoice | None = None
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
     top_p: Annotated[float, Meta(gt=0, le=1)] | None = None
-    max_tokens: Annotated[int, Meta(ge=1)] | None = None
+    max_tokens: Count | None = None
     stop: str | list[str] | None = None
-    seed: int | None = None
+    seed: Seed | None = None
 
     def said(self) -> list[dict[str, Any]]:
         """What is new, as OpenAI messages."""
@@ -80,7 +93,7 @@ class ChatBody(Struct, forbid_unknown_fields=True):
 
     def given_params(self) -> dict[str, Any]:
         """What goes to the provider besides messages and model; what stands by itself wins over what is in `params`."""
-        given = {name: getattr(self, name) for name in _PARAMS}
+        given = {name: msgspec.to_builtins(getattr(self, name)) for name in _PARAMS}
         kept = self.params.given() if self.params else {}
         return kept | {name: value for name, value in given.items() if value is not None}
 
@@ -158,11 +171,21 @@ def _check(body: ChatBody) -> None:
 def _check_message(pointer: str, message: ChatMessage) -> None:
     if message.role == "tool" and not message.tool_call_id:
         raise _misfit(f"{pointer}/tool_call_id", "A tool's message names the call it answers.")
-    if message.content is None and not message.tool_calls:
+    if message.content in (None, []) and not message.tool_calls:
         raise _misfit(f"{pointer}/content", "The message is empty.")
     for index, part in enumerate(message.content if isinstance(message.content, list) else ()):
-        if not isinstance(part.get("type"), str):
-            raise _misfit(f"{pointer}/content/{index}/type", "Every part has a type, such as `text`.")
+        _check_part(f"{pointer}/content/{index}", part)
+
+
+def _check_part(pointer: str, part: dict[str, Any]) -> None:
+    kind = part.get("type")
+    if not isinstance(kind, str):
+        raise _misfit(f"{pointer}/type", "Every part has a type, such as `text`.")
+    if kind == "text" and not isinstance(part.get("text"), str):
+        raise _misfit(f"{pointer}/text", "A part of this type has a text.")
+    picture = part.get("image_url")
+    if kind == "image_url" and not (isinstance(picture, dict) and isinstance(picture.get("url"), str)):
+        raise _misfit(f"{pointer}/image_url", "A part of this type has an object with a `url`.")
 
 
 def _misfit(pointer: str, message: str) -> ChatError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import re
 import uuid
 from collections.abc import AsyncGenerator
 from typing import Any
@@ -18,6 +19,7 @@ __all__ = ["LAST_EVENTS", "PING", "LiveAnswer", "encode_event", "parse_event_id"
 LAST_EVENTS = frozenset({"message.end", "error"})
 PING = b": ping\n\n"
 _PING_EVERY_S = 15.0
+_NUMBER = re.compile(r"[0-9]{1,9}")
 
 
 def encode_event(message_id: str, number: int, name: str, data: dict[str, Any]) -> bytes:
@@ -37,9 +39,10 @@ def parse_event_id(text: str) -> tuple[str | None, int]:
     """The message and the number in a `Last-Event-ID`; what is not one means: from the start."""
     message_id, _, number = text.strip().rpartition(":")
     try:
-        return str(uuid.UUID(message_id)), int(number)
+        found = str(uuid.UUID(message_id))
     except ValueError:
         return None, 0
+    return (found, int(number)) if _NUMBER.fullmatch(number) else (None, 0)
 
 
 class LiveAnswer:
@@ -61,6 +64,10 @@ class LiveAnswer:
         self._events.append(RelayedEvent(number, encode_event(self.message_id, number, name, data), self.ended))
         self._changed.set()
         self._changed = asyncio.Event()
+
+    def is_over_after(self, number: int) -> bool:
+        """Whether nothing comes after this event, now or later."""
+        return self.ended and number >= len(self._events)
 
     async def batches(self, after: int = 0) -> AsyncGenerator[list[RelayedEvent], None]:
         """The events after number `after`, as many at a time as there are; empty when there was none for a while."""

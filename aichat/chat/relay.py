@@ -76,6 +76,16 @@ class Relay:
             return []
         return [_event(entry, fields) for _, entries in found for entry, fields in entries]
 
+    async def is_over_after(self, message_id: str, number: int) -> bool:
+        """Whether this answer's last event is known, and none comes after that number."""
+        try:
+            async with asyncio.timeout(_PATIENCE_S):
+                found: Any = await self._redis.xrevrange(_key(message_id), count=1)
+        except _FAILURES:
+            return False
+        last = _event(*found[0]) if found else None
+        return last is not None and last.last and last.number <= number
+
     async def knows(self, message_id: str) -> bool:
         """Whether the events of this answer are there."""
         try:

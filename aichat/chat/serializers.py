@@ -11,6 +11,7 @@ from rest_framework import serializers
 from aichat.chat import selectors
 from aichat.chat.models import Attachment, Conversation, Message
 from aichat.chat.params import checked_params
+from plugins_app.api.serializers import Strict, Text
 
 __all__ = [
     "AttachmentSerializer",
@@ -102,12 +103,12 @@ class ParamsField(serializers.Field[Any, Any, Any, Any]):
         return value
 
 
-class ConversationSerializer(serializers.ModelSerializer[Conversation]):
-    """A conversation in a list, and what of it can be changed."""
+class ConversationSerializer(Strict, serializers.ModelSerializer[Conversation]):
+    """A conversation in a list, and what of it can be changed. It may be sent back as it is listed."""
 
-    title = serializers.CharField(max_length=200, allow_blank=False, required=False)
-    model = serializers.CharField(max_length=255, allow_blank=True, required=False)
-    system_prompt = serializers.CharField(
+    title = Text(max_length=200, allow_blank=False, required=False)
+    model = Text(max_length=255, allow_blank=True, required=False)
+    system_prompt = Text(
         max_length=100_000, allow_blank=True, required=False, trim_whitespace=False, help_text="what every answer heeds"
     )
     params = ParamsField(required=False, help_text="OpenAI's: temperature, max_tokens, ...")
@@ -214,7 +215,7 @@ class ImportSerializer(serializers.Serializer[Any]):
     problems = ImportProblemSerializer(many=True)
 
 
-class BranchSerializer(serializers.Serializer[dict[str, Any]]):
+class BranchSerializer(Strict):
     """Where to go on."""
 
     message_id = serializers.UUIDField(help_text="any message of the branch")

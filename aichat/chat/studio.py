@@ -254,14 +254,19 @@ class ChatStudio:
     async def resume(
         self, user: ChatUser, conversation_id: UUID, message_id: str | None, after: int
     ) -> AsyncGenerator[bytes, None] | None:
-        """The events of an answer after number `after`; of the one under way when no `message_id` is given."""
+        """The events of an answer after number `after`; of the one under way when no `message_id` is given.
+
+        None when there are none, nor will be.
+        """
         answer = await self.threads.run(_find_answer, user, conversation_id, message_id)
         if answer is None:
             return None
         key = str(answer.pk)
         live = self._runs[key].live if key in self._runs else self._ended.get(key)
         if live is not None:
-            return live.follow(after)
+            return None if live.is_over_after(after) else live.follow(after)
+        if after and await self._relay.is_over_after(key, after):
+            return None
         return self._follow_elsewhere(user, answer, after)
 
     async def _follow_elsewhere(self, user: ChatUser, answer: Message, after: int) -> AsyncGenerator[bytes, None]:

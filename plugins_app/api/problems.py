@@ -12,6 +12,7 @@ from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.db import DatabaseError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
@@ -137,6 +138,7 @@ def _field_errors(detail: Any, path: tuple[Any, ...]) -> Iterator[dict[str, str]
         yield {"pointer": pointer(path), "message": str(detail)}
 
 
+@csrf_exempt  # nothing is done here: whoever mistypes a path shall be told that, not asked for a token
 def not_found(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
     """A path of the API that does not exist."""
     return problem_response("not_found", f"There is nothing at {request.path}.")

@@ -24,6 +24,8 @@ __all__ = [
     "PluginSerializer",
     "ProblemSerializer",
     "ReloadSerializer",
+    "Strict",
+    "Text",
     "UnloadRequest",
 ]
 
@@ -46,6 +48,15 @@ class JSONList(serializers.JSONField):
         if not isinstance(data, list):
             raise serializers.ValidationError("must be an array")
         return super().to_internal_value(data)
+
+
+class Text(serializers.CharField):
+    """A JSON string, and nothing else."""
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            raise serializers.ValidationError("must be a string")
+        return str(super().to_internal_value(data))
 
 
 class Strict(serializers.Serializer):

@@ -112,12 +112,16 @@ def test_what_a_user_may_set_can_be_changed_and_the_rest_cannot(ann: Client) -> 
     assert (status, {name: changed[name] for name in wanted}) == (200, wanted)
     assert (changed["id"], changed["message_count"]) == (str(conversation.pk), 2)
     assert send(ann, "PATCH", str(conversation.pk), {"pinned": False})[1]["title"] == "New"
+    assert send(ann, "PATCH", str(conversation.pk), changed)[0] == 200  # sent back whole
     assert send(ann, "PUT", str(conversation.pk))[1]["code"] == "method_not_allowed"
 
 
 @pytest.mark.parametrize(
     ("field", "bad"),
     [
+        ("title", 5),
+        ("system_prompt", ["x"]),
+        ("titel", "New"),
         *(("title", ""), ("title", "x" * 201), ("title", None), ("pinned", "perhaps"), ("system_prompt", None)),
         *(("params", []), ("params", {"temperature": 3}), ("params", {"tools": []}), ("params", {"stop": 1})),
     ],

@@ -249,6 +249,8 @@ async def test_the_answer_goes_on_when_the_browser_leaves_and_is_resumed(
     assert (await ann.get(path)).status == 204
     from_start = await ann.get(path, last_event_id=f"{start['message_id']}:0")
     assert from_start.names == ["message.start", "delta", "delta", "message.end"]
+    for nothing_left in (4, 99, -1):
+        assert (await ann.get(path, last_event_id=f"{start['message_id']}:{nothing_left}")).status == 204
 
 
 async def test_another_process_resumes_and_cancels_through_redis(
@@ -268,6 +270,8 @@ async def test_another_process_resumes_and_cancels_through_redis(
         await here.until("message.end")
     assert [event.id for event in there.events] == [event.id for event in here.events]
     assert there.of("message.end")["finish_reason"] == "cancelled"
+    at_the_end = here.events[-1].id
+    assert (await ann.get(f"/api/conversations/{conversation}/stream", last_event_id=at_the_end)).status == 204
     assert gate.cancelled
     await other.close()
     use_studio(chat)
@@ -379,6 +383,18 @@ REFUSED: list[tuple[Any, int, str, str | None]] = [
     ({**HI, "conversation_id": "x"}, 422, "invalid", "/conversation_id"),
     ({"model": "echo/one", "messages": [{"role": "alien", "content": "x"}]}, 422, "invalid", "/messages/0/role"),
     ({"model": "echo/one", "messages": [{"role": "user"}]}, 422, "invalid", "/messages/0/content"),
+    ({"model": "echo/one", "messages": [{"role": "user", "content": []}]}, 422, "invalid", "/messages/0/content"),
+    (
+        {"model": "echo/one", "messages": [{"role": "user", "content": [{"type": "text"}]}]},
+        *(422, "invalid", "/messages/0/content/0/text"),
+    ),
+    (
+        {"model": "echo/one", "messages": [{"role": "user", "content": [{"type": "image_url", "image_url": "x"}]}]},
+        *(422, "invalid", "/messages/0/content/0/image_url"),
+    ),
+    ({**HI, "seed": 2**63}, 422, "invalid", "/seed"),
+    ({**HI, "params": {"max_tokens": 2**40}}, 422, "invalid", "/params/max_tokens"),
+    ({**HI, "tool_choice": {"function": {}}}, 422, "invalid", "/tool_choice/function/name"),
     ({**HI, "model": "echo/two"}, 404, "model_not_found", None),
     ({**HI, "model": "nobody/x"}, 404, "model_not_found", None),
     ({**HI, "model": "noslash"}, 404, "model_not_found", None),

@@ -27,6 +27,8 @@ def raw(studio: Studio, method: str, path: str, body: bytes, **headers: str) -> 
     ("method", "path", "body", "content_type", "status", "code"),
     [
         ("GET", "/api/nothing/here", b"", "application/json", 404, "not_found"),
+        ("POST", "/api/nothing/here", b"{}", "application/json", 404, "not_found"),
+        ("DELETE", "/api/conversations/x", b"", "application/json", 404, "not_found"),
         ("POST", "/api/plugins", b"{}", "application/json", 405, "method_not_allowed"),
         ("GET", "/api/plugins/load", b"", "application/json", 405, "method_not_allowed"),
         ("POST", "/api/plugins/load", b"{", "application/json", 400, "json_malformed"),

@@ -1291,7 +1291,7 @@ export interface components {
             /** @default auto */
             readonly tools: "auto" | readonly string[];
             /** @default null */
-            readonly tool_choice: ("auto" | "none" | "required") | Record<string, never> | null;
+            readonly tool_choice: ("auto" | "none" | "required") | components["schemas"]["ToolChoice"] | null;
             /** @default null */
             readonly temperature: number | null;
             /** @default null */
@@ -1531,7 +1531,7 @@ export interface components {
         readonly ConfigRequest: {
             readonly config: unknown;
         };
-        /** @description A conversation in a list, and what of it can be changed. */
+        /** @description A conversation in a list, and what of it can be changed. It may be sent back as it is listed. */
         readonly Conversation: {
             /** Format: uuid */
             readonly id: string;
@@ -2351,7 +2351,7 @@ export interface components {
         readonly PatchedConfigRequest: {
             readonly config?: unknown;
         };
-        /** @description A conversation in a list, and what of it can be changed. */
+        /** @description A conversation in a list, and what of it can be changed. It may be sent back as it is listed. */
         readonly PatchedConversation: {
             /** Format: uuid */
             readonly id?: string;
