@@ -78,7 +78,7 @@ class AnswerRun:
         try:
             store = partial(services.answer_finish, message_id=self.live.message_id, end=end)
             await self._threads.run(patiently, store, seconds=_STORE_PATIENCE_S)
-        except DATABASE_AWAY:
+        except Exception:  # noqa: BLE001 - whatever it is, those who listen must be told that it is over
             _log.exception("the answer %s could not be stored", self.live.message_id)
             failure = ChatError("internal_error", "The answer could not be stored.")
             self.live.emit("error", failure.to_dict())

@@ -12,8 +12,9 @@ from aichat.chat.afterwards import Afterwards
 from aichat.chat.costs import cost_of, estimated_usage
 from aichat.chat.errors import ChatError
 from aichat.chat.middlewares import MiddlewareChain
-from aichat.chat.parts import Collected, as_chunk, completion
+from aichat.chat.parts import Collected, as_chunk, completion, counted
 from aichat.chat.plan import ChatRequest, Plan, Plugins, Provider
+from plugins_app.sdk.answers import chunk_problem, completion_problem
 
 __all__ = ["Exchange"]
 
@@ -238,20 +239,16 @@ def _named(response: dict[str, Any], request: ChatRequest) -> dict[str, Any]:
 
 
 def _usage_of(response: dict[str, Any]) -> dict[str, Any] | None:
-    usage = response.get("usage")
-    return usage if isinstance(usage, dict) else None
+    response["usage"] = usage = counted(response.get("usage"))
+    return usage
 
 
 def _check(chunk: Any, provider: Provider) -> None:
-    if not isinstance(chunk, dict):
-        detail = f"The provider streamed {type(chunk).__name__} instead of a chunk."
-        raise ChatError("provider_invalid", detail, plugin_id=provider.plugin_id)
+    if problem := chunk_problem(chunk):
+        raise ChatError("provider_invalid", f"The provider sent {problem}.", plugin_id=provider.plugin_id)
 
 
 def _completion(answer: Any, provider: Provider) -> dict[str, Any]:
-    choices = answer.get("choices") if isinstance(answer, dict) else None
-    first = choices[0] if isinstance(choices, list) and choices else None
-    if not isinstance(first, dict) or not isinstance(first.get("message"), dict):
-        detail = "The provider answered with something that is not a chat completion."
-        raise ChatError("provider_invalid", detail, plugin_id=provider.plugin_id)
+    if problem := completion_problem(answer):
+        raise ChatError("provider_invalid", f"The provider answered with {problem}.", plugin_id=provider.plugin_id)
     return {"created": int(time.time()), **answer}

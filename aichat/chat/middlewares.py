@@ -9,6 +9,7 @@ from typing import Any
 from aichat.chat.errors import ChatError
 from aichat.chat.parts import merged
 from aichat.chat.plan import ChatRequest, Middleware, Plugins, Sticky
+from plugins_app.sdk.answers import chunk_problem, completion_problem
 
 __all__ = ["MiddlewareChain"]
 
@@ -90,7 +91,9 @@ class MiddlewareChain:
                 changed = await self._call(middleware, "on_chunk", chunk)
                 if changed is None:
                     return None
-                chunk = _dict(changed, "on_chunk")
+                if problem := chunk_problem(changed):
+                    raise ChatError("middleware_invalid", f"its on_chunk returned {problem}")
+                chunk = changed
             except ChatError as error:
                 if error.code not in _ABSENT:  # its process died, and the one after it has no such method
                     _skip_or_raise(middleware, error)
@@ -111,10 +114,8 @@ def _dict(value: Any, what: str) -> dict[str, Any]:
 
 
 def _checked(response: dict[str, Any]) -> dict[str, Any]:
-    choices = response.get("choices")
-    first = choices[0] if isinstance(choices, list) and choices else None
-    if not isinstance(first, dict) or not isinstance(first.get("message"), dict):
-        raise ChatError("middleware_invalid", "it returned a response without choices[0].message")
+    if problem := completion_problem(response):
+        raise ChatError("middleware_invalid", f"it returned {problem}")
     return response
 
 

@@ -7,11 +7,26 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
-
 from aichat.chat.errors import ChatError
+from plugins_app.sdk.answers import add_call, chunk_problem
 
-__all__ = ["Collected", "Delta", "add_usage", "as_chunk", "completion", "merged", "read_delta"]
+__all__ = [
+    "LONGEST_ANSWER",
+    "Collected",
+    "Delta",
+    "add_usage",
+    "as_chunk",
+    "completion",
+    "counted",
+    "merged",
+    "read_delta",
+]
+
+
+#: An answer is kept in memory until it is whole; a provider that never ends must not use up all of it.
+LONGEST_ANSWER = 20_000_000
+_COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")
+_MOST_TOKENS = 10**12  # more than that is no count: what adds it up could not store it
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +46,7 @@ class Collected:
     calls: dict[int, dict[str, Any]] = field(default_factory=dict)
     finish_reason: str | None = None
     usage: dict[str, Any] | None = None
+    length: int = 0
 
     @property
     def text(self) -> str:
@@ -47,11 +63,11 @@ class Collected:
         Raises:
             ChatError: it is none.
         """
-        choices = chunk.get("choices") if isinstance(chunk, dict) else None
-        if not isinstance(choices, list) or (choices and not isinstance(choices[0], dict)):
-            raise ChatError("provider_invalid", "The provider sent something that is not a chat completion chunk.")
-        if isinstance(usage := chunk.get("usage"), dict):
-            self.usage = usage
+        if problem := chunk_problem(chunk):
+            raise ChatError("provider_invalid", f"The provider sent {problem}.")
+        if chunk.get("usage") is not None:
+            chunk["usage"] = self.usage = counted(chunk["usage"]) or self.usage
+        choices = chunk["choices"]
         if not choices or (choice := choices[0]).get("index", 0) != 0:
             return
         if reason := choice.get("finish_reason"):
@@ -60,23 +76,15 @@ class Collected:
             self._add_delta(delta)
 
     def _add_delta(self, delta: dict[str, Any]) -> None:
-        if content := delta.get("content"):
+        if content := delta.get("content") or delta.get("refusal"):
             self.content.append(content)
         if reasoning := delta.get("reasoning_content") or delta.get("reasoning"):
             self.reasoning.append(reasoning)
-        if calls := delta.get("tool_calls"):
-            for position, piece in enumerate(calls):
-                self._add_call(piece, position)
-
-    def _add_call(self, piece: dict[str, Any], position: int) -> None:
-        """Append a piece to the call of its index: names and arguments come in fragments."""
-        index = piece.get("index", position)
-        call = self.calls.setdefault(index, {"id": "", "type": "function", "function": {"name": "", "arguments": ""}})
-        call["id"] = piece.get("id") or call["id"] or f"call_{index}"
-        function = piece.get("function") or {}
-        call["function"]["name"] += function.get("name") or ""
-        arguments = function.get("arguments") or ""
-        call["function"]["arguments"] += arguments if isinstance(arguments, str) else orjson.dumps(arguments).decode()
+        self.length += len(content or "") + len(reasoning or "")
+        if self.length > LONGEST_ANSWER:
+            raise ChatError("provider_invalid", f"The answer has more than {LONGEST_ANSWER:,} characters.")
+        for piece in delta.get("tool_calls") or ():
+            piece["index"] = add_call(self.calls, piece)
 
     def message(self) -> dict[str, Any]:
         """The whole message, in OpenAI's shape."""
@@ -91,15 +99,29 @@ class Collected:
 def read_delta(choice: dict[str, Any]) -> Delta:
     """The text of a choice; providers name their reasoning in two ways."""
     delta = choice.get("delta") or {}
-    return Delta(delta.get("content") or "", delta.get("reasoning_content") or delta.get("reasoning") or "")
+    return Delta(
+        delta.get("content") or delta.get("refusal") or "",
+        delta.get("reasoning_content") or delta.get("reasoning") or "",
+    )
+
+
+def counted(usage: Any) -> dict[str, Any] | None:
+    """What a provider says it has counted; what is no count in it counts as nothing."""
+    if not isinstance(usage, dict):
+        return None
+    return usage | {name: _count(usage[name]) for name in _COUNTS if name in usage}
+
+
+def _count(found: Any) -> int:
+    is_count = isinstance(found, int | float) and not isinstance(found, bool) and 0 <= found < _MOST_TOKENS
+    return int(found) if is_count else 0
 
 
 def add_usage(total: dict[str, Any] | None, more: dict[str, Any] | None) -> dict[str, Any] | None:
     """The token counts of two provider calls together; None while no provider has counted."""
     if more is None:
         return total
-    names = ("prompt_tokens", "completion_tokens", "total_tokens")
-    summed = {name: (total or {}).get(name, 0) + (more.get(name) or 0) for name in names}
+    summed = {name: (total or {}).get(name, 0) + (more.get(name) or 0) for name in _COUNTS}
     if not more.get("total_tokens"):
         summed["total_tokens"] = summed["prompt_tokens"] + summed["completion_tokens"]
     return summed

@@ -117,7 +117,7 @@ class Tool:
 
     def to_openai(self) -> dict[str, Any]:
         """The tool as it is offered to a model."""
-        parameters = dict(self.parameters) or {"type": "object", "properties": {}}
+        parameters = {"type": "object", "properties": {}, **self.parameters}
         function = {"name": self.name, "description": self.description, "parameters": parameters}
         return {"type": "function", "function": function}
 

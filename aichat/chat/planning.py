@@ -6,10 +6,11 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
 from aichat.chat.errors import ChatError
+from aichat.chat.listings import Problem, action_problem, model_problem, seconds, usable
 from aichat.chat.plan import Middleware, Plan, Plugins, Pricing, Provider, Tool, model_not_found, split_model
 from plugins_app.sdk import PluginType
 from plugins_app.selectors.registry import Registry, ServingPlugin
@@ -18,20 +19,23 @@ __all__ = ["Catalog", "make_plan", "tool_name"]
 
 _log = logging.getLogger(__name__)
 _ASK_TIMEOUT_S = 10.0
+_SLOW_S = 1.0  # a plugin that fails as slowly is not asked again at once: each chat would wait for it
 _MODELS_MAX_AGE_S = 60.0  # a provider's list may change without a new generation: models get pulled, keys upgraded
 _ACTIONS_MAX_AGE_S = 30.0  # and so may a tool's: a bridge has those of the server behind it
 _PROVIDER_TIMEOUT_S, _TOOL_TIMEOUT_S, _MIDDLEWARE_TIMEOUT_S = 300.0, 60.0, 10.0
 _UNFIT = re.compile(r"[^a-zA-Z0-9_-]")
 
 _Key = tuple[str, int | None]
+#: Lists of plugins, and when they were asked.
+_Lists = dict[_Key, tuple[float, list[dict[str, Any]]]]
 
 
 class Catalog:
     """The models and actions of plugins, remembered by generation."""
 
     def __init__(self) -> None:
-        self._models: dict[_Key, tuple[float, list[dict[str, Any]]]] = {}
-        self._actions: dict[_Key, tuple[float, list[dict[str, Any]]]] = {}
+        self._models: _Lists = {}
+        self._actions: _Lists = {}
 
     async def models(self, providers: Sequence[ServingPlugin], calls: Plugins) -> list[dict[str, Any]]:
         """All models of these providers, as `GET /api/models` shows them."""
@@ -40,16 +44,7 @@ class Catalog:
 
     async def models_of(self, provider: ServingPlugin, calls: Plugins, max_age: float = _MODELS_MAX_AGE_S) -> list[Any]:
         """The models one provider has; none when it cannot say."""
-        key = _key(provider, self._models)
-        kept = self._models.get(key)
-        if kept is not None and time.monotonic() - kept[0] < max_age:
-            return kept[1]
-        models = await _ask(provider, "get_available_models", "id", calls)
-        if models is None:
-            return kept[1] if kept else []
-        _forget(self._models, provider.id)
-        self._models[key] = (time.monotonic(), models)
-        return models
+        return await _kept(self._models, provider, "get_available_models", model_problem, calls, max_age)
 
     async def check_model(self, model: str, registry: Registry, calls: Plugins) -> ServingPlugin:
         """The provider that serves `model` now. One that lists no models takes any name.
@@ -71,20 +66,15 @@ class Catalog:
         """What these tool plugins offer, by the name a model calls it."""
         found = list(plugins)
         actions = await asyncio.gather(*(self._actions_of(plugin, calls) for plugin in found))
-        tools = [_tool(plugin, action) for plugin, some in zip(found, actions, strict=True) for action in some]
-        return {tool.name: tool for tool in tools}
+        tools: dict[str, Tool] = {}
+        for plugin, some in zip(found, actions, strict=True):
+            for action in {action["name"]: action for action in some}.values():
+                tool = _tool(plugin, action, tools)
+                tools[tool.name] = tool
+        return tools
 
     async def _actions_of(self, plugin: ServingPlugin, calls: Plugins) -> list[dict[str, Any]]:
-        key = _key(plugin, self._actions)
-        kept = self._actions.get(key)
-        if kept is not None and time.monotonic() - kept[0] < _ACTIONS_MAX_AGE_S:
-            return kept[1]
-        actions = await _ask(plugin, "get_actions", "name", calls)
-        if actions is None:
-            return kept[1] if kept else []
-        _forget(self._actions, plugin.id)
-        self._actions[key] = (time.monotonic(), actions)
-        return actions
+        return await _kept(self._actions, plugin, "get_actions", action_problem, calls, _ACTIONS_MAX_AGE_S)
 
     def pricing(self, model: str) -> Mapping[str, Any] | None:
         """The prices of a model, as its provider last listed them."""
@@ -111,9 +101,11 @@ def make_plan(
     return Plan(providers, middlewares, tools, lambda plugin_id: _refuse(registry, f"{plugin_id}/"), pricing)
 
 
-def tool_name(plugin_id: str, action: str) -> str:
-    """The name a model calls an action by; models' APIs take letters, digits, `_` and `-`, 64 of them."""
-    return _UNFIT.sub("_", f"{plugin_id}__{action}")[:64]
+def tool_name(plugin_id: str, action: str, taken: Container[str] = ()) -> str:
+    """The name a model calls an action by, not one of `taken`; APIs take letters, digits, `_` and `-`, 64 of them."""
+    plain = _UNFIT.sub("_", f"{plugin_id}__{action}")
+    names = (plain[:64], *(f"{plain[:59]}_{number}" for number in range(2, 10_000)))
+    return next(name for name in names if name not in taken)
 
 
 def _refuse(registry: Registry, model: str) -> ChatError:
@@ -143,7 +135,7 @@ def _model(provider: ServingPlugin, model: dict[str, Any]) -> dict[str, Any]:
         "description": model.get("description") or "",
         "context_window": model.get("context_window"),
         "max_tokens": model.get("max_tokens"),
-        "created": int(model["created"]) if isinstance(model.get("created"), int | float) else 0,
+        "created": int(seconds(model.get("created")) or 0),
         "kind": "embedding" if model.get("kind") == "embedding" else "chat",
         "capabilities": _words(model.get("capabilities")),
         "pricing": model["pricing"] if isinstance(model.get("pricing"), Mapping) else None,
@@ -155,34 +147,46 @@ def _words(found: Any) -> list[str]:
     return [word for word in found if isinstance(word, str)] if isinstance(found, list | tuple) else []
 
 
-def _tool(plugin: ServingPlugin, action: dict[str, Any]) -> Tool:
+def _tool(plugin: ServingPlugin, action: dict[str, Any], taken: Container[str]) -> Tool:
     return Tool(
-        tool_name(plugin.id, action["name"]),
+        tool_name(plugin.id, action["name"], taken),
         plugin.id,
         action["name"],
         action.get("description") or "",
         action.get("parameters") or {},
-        _seconds(action.get("timeout_s")) or plugin.limit("call_timeout_s", _TOOL_TIMEOUT_S),
+        seconds(action.get("timeout_s")) or plugin.limit("call_timeout_s", _TOOL_TIMEOUT_S),
         str(action.get("title") or ""),
         action.get("destructive") is True,
     )
 
 
-def _seconds(found: Any) -> float | None:
-    return float(found) if isinstance(found, int | float) and not isinstance(found, bool) and found > 0 else None
+async def _kept(
+    lists: _Lists, plugin: ServingPlugin, method: str, problem_of: Problem, calls: Plugins, max_age: float
+) -> list[dict[str, Any]]:
+    """A plugin's list, asked for when the one that is kept is older; when it cannot say, the kept one or none."""
+    key = _key(plugin, lists)
+    before = lists.get(key)
+    began = time.monotonic()
+    if before is not None and began - before[0] < max_age:
+        return before[1]
+    found = await _ask(plugin, method, problem_of, calls)
+    if found is None:
+        found = before[1] if before else []
+        if time.monotonic() - began < _SLOW_S:
+            return found
+    _forget(lists, plugin.id)
+    lists[key] = (time.monotonic(), found)
+    return found
 
 
-async def _ask(plugin: ServingPlugin, method: str, named_by: str, calls: Plugins) -> list[dict[str, Any]] | None:
+async def _ask(plugin: ServingPlugin, method: str, problem_of: Problem, calls: Plugins) -> list[dict[str, Any]] | None:
     """A plugin's list of what it has; None, and a line in the log, when it cannot say."""
     try:
         answer = await calls.call(plugin.id, method, [], timeout=_ASK_TIMEOUT_S)
     except ChatError as error:
         _log.warning("%s of %s failed: %s: %s", method, plugin.id, error.code, error.detail)
         return None
-    if not isinstance(answer, list) or not all(isinstance(one, dict) and one.get(named_by) for one in answer):
-        _log.warning("%s of %s returned no list of dicts with %r", method, plugin.id, named_by)
-        return None
-    return answer
+    return usable(answer, f"{method} of {plugin.id}", problem_of)
 
 
 def _key(plugin: ServingPlugin, kept: dict[_Key, Any]) -> _Key:

@@ -22,6 +22,7 @@ from .targets import Target
 
 __all__ = ["Peer", "RunningCall", "current_call", "error_frame"]
 
+_LONGEST_DETAIL, _LONGEST_TRACEBACK = 4_000, 40_000
 #: What is certainly no generator: nearly every result.
 _PLAIN = frozenset({dict, list, str, bytes, int, float, bool, type(None)})
 
@@ -44,12 +45,23 @@ class Peer(Protocol):
 
 
 def error_frame(call_id: int, error: BaseException) -> Error:
-    """An exception of the plugin as a frame."""
-    text = "".join(traceback.format_exception(error))
+    """An exception of the plugin as a frame. Its text may be of any length, and making it may fail."""
+    text = _sendable("".join(traceback.format_exception(error)), _LONGEST_TRACEBACK)
     name = type(error).__name__
+    try:
+        words = _sendable(str(error), _LONGEST_DETAIL)
+    except Exception as unreadable:  # noqa: BLE001 - a plugin's own __str__: it may not keep its caller waiting
+        words = f"its text cannot be read: {type(unreadable).__name__}"
     if isinstance(error, PluginError):
-        return Error(call_id, error.code, str(error), name, text, error.retryable, error.details)
-    return Error(call_id, "plugin_raised", str(error), name, text)
+        return Error(call_id, error.code, words, name, text, error.retryable, error.details)
+    return Error(call_id, "plugin_raised", words, name, text)
+
+
+def _sendable(text: str, longest: int) -> str:
+    """The text as UTF-8 can carry it; of one that is too long the beginning and the end, where the reasons are."""
+    if len(text) > longest:
+        text = f"{text[: longest // 2]} [... {len(text) - longest} characters ...] {text[-(longest // 2) :]}"
+    return text.encode(errors="backslashreplace").decode()
 
 
 @dataclass(eq=False, slots=True)
@@ -194,7 +206,7 @@ class RunningCall:
     def _send_item(self, item: Any) -> None:
         try:
             self.peer.send_item(self.call.id, item)
-        except (TypeError, NotImplementedError, OverflowError, FrameTooLargeError) as error:
+        except (TypeError, NotImplementedError, OverflowError, FrameTooLargeError, UnicodeError) as error:
             raise PluginError(f"{self.call.method} yielded what cannot be sent: {error}") from error
 
     def credit_received(self, frame: Credit) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterator, Mapping
 from contextlib import aclosing
 from types import MappingProxyType
 from typing import Any
 
-from .answers import whole_answer
+from .answers import completion_problem, whole_answer
 from .context import Context
+from .errors import PluginError
 from .metadata import PluginMetadata
 from .state import OldState, state_of
 
@@ -94,7 +95,11 @@ class ProviderPlugin(BasePlugin):
         return self._collected(messages, model, kwargs)
 
     async def _collected(self, messages: list[dict[str, Any]], model: str, params: dict[str, Any]) -> dict[str, Any]:
-        chunks = self.stream_completion(messages, model, **params)
+        chunks: Any = self.stream_completion(messages, model, **params)
+        if inspect.isawaitable(chunks):
+            chunks = await chunks
+        if not isinstance(chunks, AsyncIterable):
+            chunks = _from_thread(iter(chunks))
         if not isinstance(chunks, AsyncGenerator):
             return await whole_answer(chunks)
         async with aclosing(chunks):  # a caller that goes away stops the stream at once
@@ -179,13 +184,26 @@ class ExportPlugin(BasePlugin):
         return "application/octet-stream"
 
 
+async def _from_thread(items: Iterator[Any]) -> AsyncGenerator[Any, None]:
+    """What a sync generator yields; it may block."""
+    end = object()
+    while (item := await asyncio.to_thread(next, items, end)) is not end:
+        yield item
+
+
 def chunks_of(answer: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """A whole chat completion as the chunks a stream would have brought."""
+    """A whole chat completion as the chunks a stream would have brought.
+
+    Raises:
+        PluginError: it is none.
+    """
+    if problem := completion_problem(answer):
+        raise PluginError(f"chat_completion returned {problem}")
     common = {key: answer[key] for key in ("id", "created", "model") if key in answer}
     common["object"] = "chat.completion.chunk"
     chunks: list[dict[str, Any]] = []
-    for choice in answer.get("choices", []):
-        index, message = choice.get("index", 0), dict(choice.get("message") or {})
+    for choice in answer["choices"]:
+        index, message = choice.get("index", 0), dict(choice["message"])
         calls = [{"index": i} | call for i, call in enumerate(message.get("tool_calls") or [])]
         if calls:
             message["tool_calls"] = calls
