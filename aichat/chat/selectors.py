@@ -14,8 +14,9 @@ from django.utils import timezone
 from aichat.chat.attachments import model_parts, with_parts
 from aichat.chat.branches import Node, Tree
 from aichat.chat.errors import ChatError
+from aichat.chat.excerpts import excerpt
 from aichat.chat.models import Attachment, Conversation, Message
-from aichat.chat.search import Found, excerpt, words_of
+from aichat.chat.search import Found, words_of
 
 __all__ = [
     "Beginning",

@@ -21,6 +21,7 @@ ON_THE_TABLES = (
     "test_storage_add.py",
     "test_chat_conversations_branches.py",
     "test_chat_conversations_import.py",
+    "test_chat_conversations_search.py",
 )
 
 

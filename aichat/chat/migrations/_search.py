@@ -1,8 +1,11 @@
 """The full-text index of titles and messages, made by the database and kept right by it, whoever writes.
 
-SQLite: an FTS5 table without a copy of the texts, filled by triggers. Django makes a table anew when it alters it, which
-drops its triggers: a later migration that alters `chat_message` or `chat_conversation` ends with `install` again.
-PostgreSQL: a generated column with a GIN index on each of the two tables; nothing is lost there.
+SQLite: two FTS5 tables without a copy of the texts, filled by triggers: `chat_search` has words, `chat_search_parts` every
+three characters that follow each other, for texts with a script that has no gaps. `chat_search_terms` looks into it for
+what is shorter; two blanks at the end make each character the first of three. Django makes a table anew when it alters
+it, which drops its triggers: a later migration that alters `chat_message` or `chat_conversation` ends with `install`.
+PostgreSQL: a generated column with a GIN index on each of the two tables, in which each character of such a script is a
+word; nothing is lost there.
 """
 
 from __future__ import annotations
@@ -10,6 +13,8 @@ from __future__ import annotations
 import string
 from collections.abc import Iterator
 from typing import Any
+
+from aichat.chat.scripts import UNSPACED
 
 #: What of one text is indexed: PostgreSQL's tsvector holds a megabyte, and more than that must not be refused.
 LIMIT = 100_000
@@ -35,8 +40,8 @@ def uninstall(apps: Any, schema_editor: Any) -> None:
         for table in _SOURCES:
             for event in ("insert", "update", "delete"):
                 schema_editor.execute(f"DROP TRIGGER IF EXISTS {table}_search_{event}", params=None)
-        schema_editor.execute("DROP TABLE IF EXISTS chat_search", params=None)
-        schema_editor.execute("DROP TABLE IF EXISTS chat_search_row", params=None)
+        for name in ("chat_search_terms", "chat_search_parts", "chat_search", "chat_search_row"):
+            schema_editor.execute(f"DROP TABLE IF EXISTS {name}", params=None)
         return
     for table in _SOURCES:
         schema_editor.execute(f"ALTER TABLE {table} DROP COLUMN IF EXISTS search", params=None)
@@ -45,7 +50,8 @@ def uninstall(apps: Any, schema_editor: Any) -> None:
 def _postgresql() -> Iterator[str]:
     for table, (text, _) in _SOURCES.items():
         words = f"translate(left({text}, {LIMIT}), '{_GAPS}', '{' ' * len(string.punctuation)}')"
-        vector = f"to_tsvector('simple'::regconfig, {words})"
+        apart = f"regexp_replace({words}, '([{UNSPACED}])', ' \\1 ', 'g')"
+        vector = f"to_tsvector('simple'::regconfig, {apart})"
         yield f"ALTER TABLE {table} ADD COLUMN search tsvector GENERATED ALWAYS AS ({vector}) STORED"
         yield f"CREATE INDEX {table}_search ON {table} USING gin (search)"
 
@@ -57,6 +63,8 @@ def _sqlite() -> Iterator[str]:
     yield "CREATE UNIQUE INDEX chat_search_message ON chat_search_row (message_id) WHERE message_id IS NOT NULL"
     yield "CREATE UNIQUE INDEX chat_search_title ON chat_search_row (conversation_id) WHERE message_id IS NULL"
     yield "CREATE VIRTUAL TABLE chat_search USING fts5 (text, content='', tokenize='unicode61 remove_diacritics 2')"
+    yield "CREATE VIRTUAL TABLE chat_search_parts USING fts5 (text, content='', tokenize='trigram')"
+    yield "CREATE VIRTUAL TABLE chat_search_terms USING fts5vocab (chat_search_parts, instance)"
     yield from _sqlite_triggers()
     yield from _sqlite_fill()
 
@@ -79,7 +87,9 @@ def _sqlite_come(table: str, text: str, message: str) -> str:
         "INSERT INTO chat_search_row (conversation_id, message_id) "
         f"SELECT {conversation}, {message} WHERE NEW.{text} <> ''; "
         "INSERT INTO chat_search (rowid, text) "
-        f"SELECT id, substr(NEW.{text}, 1, {LIMIT}) FROM chat_search_row WHERE {which};"
+        f"SELECT id, substr(NEW.{text}, 1, {LIMIT}) FROM chat_search_row WHERE {which}; "
+        "INSERT INTO chat_search_parts (rowid, text) "
+        f"SELECT id, {_padded(f'NEW.{text}')} FROM chat_search_row WHERE {which} AND {_has_parts(f'NEW.{text}')};"
     )
 
 
@@ -88,8 +98,19 @@ def _sqlite_gone(table: str) -> str:
     return (
         "INSERT INTO chat_search (chat_search, rowid, text) "
         f"SELECT 'delete', id, substr(OLD.{text}, 1, {LIMIT}) FROM chat_search_row WHERE {which}; "
+        "INSERT INTO chat_search_parts (chat_search_parts, rowid, text) "
+        f"SELECT 'delete', id, {_padded(f'OLD.{text}')} FROM chat_search_row "
+        f"WHERE {which} AND {_has_parts(f'OLD.{text}')}; "
         f"DELETE FROM chat_search_row WHERE {which};"
     )
+
+
+def _padded(text: str) -> str:
+    return f"substr({text}, 1, {LIMIT}) || '  '"
+
+
+def _has_parts(text: str) -> str:
+    return f"substr({text}, 1, {LIMIT}) GLOB '*[{UNSPACED}]*'"
 
 
 def _which(row: str, table: str) -> str:
@@ -104,8 +125,10 @@ def _sqlite_fill() -> Iterator[str]:
         "SELECT conversation_id, id FROM chat_message WHERE content <> '' "
         "UNION ALL SELECT id, NULL FROM chat_conversation WHERE title <> ''"
     )
-    yield (
-        f"INSERT INTO chat_search (rowid, text) SELECT r.id, substr(coalesce(m.content, c.title), 1, {LIMIT}) "
+    text = "coalesce(m.content, c.title)"
+    rows = (
         "FROM chat_search_row r JOIN chat_conversation c ON c.id = r.conversation_id "
         "LEFT JOIN chat_message m ON m.id = r.message_id"
     )
+    yield f"INSERT INTO chat_search (rowid, text) SELECT r.id, substr({text}, 1, {LIMIT}) {rows}"
+    yield f"INSERT INTO chat_search_parts (rowid, text) SELECT r.id, {_padded(text)} {rows} WHERE {_has_parts(text)}"
