@@ -46,7 +46,8 @@ WHERE c.search @@ query AND c.title ILIKE ALL (asked.parts) AND c.user_id = %s A
 UNION ALL
 SELECT c.id, m.id, ts_rank(m.search, query), 1
 FROM chat_message m JOIN chat_conversation c ON c.id = m.conversation_id, asked
-WHERE m.search @@ query AND m.content ILIKE ALL (asked.parts) AND c.user_id = %s AND c.deleted_at IS NULL AND m.role <> 'tool'
+WHERE m.search @@ query AND m.content ILIKE ALL (asked.parts) AND c.user_id = %s AND c.deleted_at IS NULL
+AND m.role <> 'tool'
 ) AS found ORDER BY part, rank DESC LIMIT %s
 """
 
