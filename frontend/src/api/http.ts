@@ -41,7 +41,7 @@ export interface Answer<T> {
 const UNREACHABLE: Problem = {
   code: "unreachable",
   title: "The studio does not answer",
-  detail: "The studio does not answer. Check that it is running, then try again.",
+  detail: "Check that this device is online and that the studio is running, then try again.",
   status: 0,
 };
 

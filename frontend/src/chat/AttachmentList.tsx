@@ -33,8 +33,8 @@ export function AttachmentList({ attachments }: { attachments: readonly ChatAtta
   );
 }
 
-function factsOf({ kind, size, media_type, pages }: ChatAttachment & { readonly pages?: number }): string {
-  const what = kind === "pdf" ? "PDF" : (media_type.split("/")[1] ?? kind).replace(/^x-/, "");
+function factsOf({ name, kind, size, pages }: ChatAttachment & { readonly pages?: number }): string {
+  const what = (/\.(\w{1,8})$/.exec(name)?.[1] ?? kind).toUpperCase();
   return [what, pages && `${pages} ${pages === 1 ? "page" : "pages"}`, bytes(size)]
     .filter(Boolean)
     .join(" · ");

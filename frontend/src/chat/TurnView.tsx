@@ -6,6 +6,7 @@ import { Markdown } from "@/ui/Markdown";
 import { Menu } from "@/ui/Menu";
 import { BranchSwitch } from "./BranchSwitch";
 import { ChatContext } from "./context";
+import { errorWords } from "./errorWords";
 import { factsOf, metaOf } from "./facts";
 import { ToolCard } from "./ToolCard";
 import { type AssistantTurn, type Part, type Turn, textOf } from "./turns";
@@ -65,19 +66,23 @@ function Thinking({ waiting }: { waiting: boolean }) {
 }
 
 function AnswerError({ turn }: { turn: AssistantTurn }) {
-  const { error } = turn;
   const again = useRegenerate(turn);
+  if (!turn.error) return null;
+  const { title, detail } = errorWords(turn.error);
   return (
     <div className="answer-error" role="alert" data-testid="message-error">
       <TriangleAlert size={18} aria-hidden="true" />
       <div>
-        <strong>{error?.title}</strong>
-        {error?.detail && error.detail !== error.title && <p>{error.detail}</p>}
+        <strong>{title}</strong>
+        {detail && <p>{detail}</p>}
       </div>
       {again && (
-        <button type="button" className="button small" onClick={() => again()} data-testid="message-retry">
-          <RotateCw size={14} aria-hidden="true" /> Retry
-        </button>
+        <span className="answer-retry">
+          <button type="button" className="button small" onClick={() => again()} data-testid="message-retry">
+            <RotateCw size={14} aria-hidden="true" /> Retry
+          </button>
+          <OtherModel again={again} />
+        </span>
       )}
     </div>
   );
@@ -97,7 +102,7 @@ function AnswerFoot({ turn }: { turn: AssistantTurn }) {
     <footer className="turn-foot">
       <BranchSwitch placeId={turn.placeId} siblings={turn.siblings} what="answer" />
       {text && <CopyButton text={() => text} label="Copy answer" />}
-      <AskAgain turn={turn} />
+      {!turn.error && <AskAgain turn={turn} />}
       <PluginMount
         mountPoint="message-actions"
         slot={{ message: { id: turn.id, role: turn.role, text, model: turn.model, usage: turn.usage } }}
@@ -111,29 +116,32 @@ function AnswerFoot({ turn }: { turn: AssistantTurn }) {
 
 function AskAgain({ turn }: { turn: AssistantTurn }) {
   const again = useRegenerate(turn);
-  const models = useContext(ChatContext)?.models ?? [];
   if (!again) return null;
   return (
     <>
-      {!turn.error && (
-        <button
-          type="button"
-          className="icon-button"
-          aria-label="Ask again"
-          title="Ask again"
-          onClick={() => again()}
-        >
-          <RotateCw size={15} />
-        </button>
-      )}
-      {models.length > 1 && (
-        <Menu
-          label="Ask another model"
-          className="narrow"
-          icon={<ChevronDown size={14} />}
-          items={models.map(({ id, name }) => ({ label: name, hint: id, run: () => again(id) }))}
-        />
-      )}
+      <button
+        type="button"
+        className="icon-button"
+        aria-label="Ask again"
+        title="Ask again"
+        onClick={() => again()}
+      >
+        <RotateCw size={15} />
+      </button>
+      <OtherModel again={again} />
     </>
+  );
+}
+
+function OtherModel({ again }: { again: (model: string) => void }) {
+  const models = useContext(ChatContext)?.models ?? [];
+  if (models.length < 2) return null;
+  return (
+    <Menu
+      label="Ask another model"
+      className="narrow"
+      icon={<ChevronDown size={14} />}
+      items={models.map(({ id, name }) => ({ label: name, hint: id, run: () => again(id) }))}
+    />
   );
 }

@@ -91,12 +91,12 @@ export function Menu({ label, icon, items, className = "" }: MenuProps) {
 
 const WIDTH = 210;
 const ROW = 36;
-const MOST_HEIGHT = 380;
+const MOST_HEIGHT = 520;
 
 /** Fixed to the window, so that a scrolling list does not clip it. */
 function placeUnder(button: HTMLElement | null, rows: number): { top: number; left: number } {
   const box = button?.getBoundingClientRect() ?? new DOMRect();
-  const height = Math.min(rows * ROW + 12, MOST_HEIGHT);
+  const height = Math.min(rows * ROW + 12, MOST_HEIGHT, window.innerHeight - 16);
   const below = box.bottom + 4 + height < window.innerHeight;
   const left = Math.max(8, Math.min(box.left, window.innerWidth - WIDTH - 8));
   return { top: below ? box.bottom + 4 : Math.max(8, box.top - height - 4), left };

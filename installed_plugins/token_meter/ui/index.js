@@ -94,6 +94,7 @@ function TokenMeterChip({ meter, context, config }) {
   return h(
     "div",
     { ref: box, style: STYLE.box },
+    h("style", null, "@media (max-width: 520px) { .token-meter-more { display: none } }"),
     h(
       "button",
       {
@@ -109,8 +110,8 @@ function TokenMeterChip({ meter, context, config }) {
       h("span", { "data-testid": "token-meter-tokens" }, label),
       config.show_cost !== false &&
         conversation.cost !== null &&
-        h("span", { style: STYLE.rate, "data-testid": "token-meter-cost", title: "Cost of this conversation" }, money(conversation.cost)),
-      rate !== null && h("span", { style: STYLE.rate, "data-testid": "token-meter-rate" }, `${rate.toFixed(rate < 10 ? 1 : 0)}/s`),
+        h("span", { className: "token-meter-more", style: STYLE.rate, "data-testid": "token-meter-cost", title: "Cost of this conversation" }, money(conversation.cost)),
+      rate !== null && h("span", { className: "token-meter-more", style: STYLE.rate, "data-testid": "token-meter-rate" }, `${rate.toFixed(rate < 10 ? 1 : 0)}/s`),
     ),
     open && h(Details, { state, rate, conversation }),
   );
@@ -133,23 +134,32 @@ function useCloseElsewhere(box, open, close) {
 }
 
 function Details({ state, rate, conversation }) {
-  const { usage } = state;
-  const firstMs = state.firstAt && state.startedAt ? Math.max(0, state.firstAt - state.startedAt) : null;
   return h(
     "div",
     { role: "dialog", "aria-label": "Token use", style: STYLE.popover, "data-testid": "token-meter-details" },
+    state.startedAt ? h(AnswerDetails, { state, rate }) : null,
+    h("strong", { style: STYLE.head }, "Conversation"),
+    row("Messages", conversation.messageCount.toLocaleString()),
+    row("Prompt", conversation.usage.prompt_tokens.toLocaleString()),
+    row("Answers", conversation.usage.completion_tokens.toLocaleString()),
+    row("Total", conversation.usage.total_tokens.toLocaleString()),
+    row("Cost", money(conversation.cost)),
+  );
+}
+
+/** Of an answer that was seen to come; of one from before the page was opened nothing is known here. */
+function AnswerDetails({ state, rate }) {
+  const { usage } = state;
+  const firstMs = state.firstAt ? Math.max(0, state.firstAt - state.startedAt) : null;
+  return h(
+    "div",
+    { style: { marginBottom: 10 } },
     h("strong", { style: STYLE.head }, state.answering ? "This answer, so far" : "Last answer"),
     row("Prompt", usage ? usage.prompt_tokens.toLocaleString() : "–"),
     row("Answer", `${usage || !state.chars ? "" : "≈ "}${tokensOf(state).toLocaleString()}`),
     row("Cost", money(state.cost)),
     row("Speed", rate === null ? "–" : `${rate.toFixed(1)} tokens/s`),
     row("First word after", firstMs === null ? "–" : `${(firstMs / 1000).toFixed(2)} s`),
-    h("strong", { style: { ...STYLE.head, marginTop: 10 } }, "Conversation"),
-    row("Messages", conversation.messageCount.toLocaleString()),
-    row("Prompt", conversation.usage.prompt_tokens.toLocaleString()),
-    row("Answers", conversation.usage.completion_tokens.toLocaleString()),
-    row("Total", conversation.usage.total_tokens.toLocaleString()),
-    row("Cost", money(conversation.cost)),
   );
 }
 

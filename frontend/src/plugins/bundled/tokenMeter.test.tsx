@@ -46,6 +46,14 @@ test("the details say what was used here and in the conversation", () => {
   expect(screen.queryByTestId("token-meter-details")).toBeNull();
 });
 
+test("nothing is claimed about an answer that was not seen to come", () => {
+  act(() => host.conversation.set({ ...conversation, id: "c1", messageCount: 2, usage: USAGE }));
+  fireEvent.click(screen.getByTestId("token-meter"));
+  const details = screen.getByTestId("token-meter-details");
+  expect(details.textContent).not.toContain("Last answer");
+  expect(details.textContent).toContain("Total17");
+});
+
 test("another conversation begins at its own count", () => {
   act(() => host.conversation.set({ ...conversation, id: "c1" }));
   act(() => {
