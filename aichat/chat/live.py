@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import re
 import uuid
 from collections.abc import AsyncGenerator
 from typing import Any
 
-import orjson
-
 from aichat.chat.relay import RelayedEvent
+from aichat.chat.values import as_json
 
 __all__ = ["LAST_EVENTS", "PING", "LiveAnswer", "encode_event", "parse_event_id"]
 
@@ -24,15 +22,7 @@ _NUMBER = re.compile(r"[0-9]{1,9}")
 
 def encode_event(message_id: str, number: int, name: str, data: dict[str, Any]) -> bytes:
     """One server-sent event."""
-    body = orjson.dumps(data, default=_json_value, option=orjson.OPT_NON_STR_KEYS)
-    return b"id: %b:%d\nevent: %b\ndata: %b\n\n" % (message_id.encode(), number, name.encode(), body)
-
-
-def _json_value(value: Any) -> Any:
-    """What JSON has no word for: bytes as everywhere in the API, anything else as its text."""
-    if isinstance(value, bytes | bytearray | memoryview):
-        return {"base64": base64.b64encode(value).decode()}
-    return str(value)
+    return b"id: %b:%d\nevent: %b\ndata: %b\n\n" % (message_id.encode(), number, name.encode(), as_json(data))
 
 
 def parse_event_id(text: str) -> tuple[str | None, int]:

@@ -156,7 +156,7 @@ def _tool(plugin: ServingPlugin, action: dict[str, Any], taken: Container[str]) 
         action.get("parameters") or {},
         seconds(action.get("timeout_s")) or plugin.limit("call_timeout_s", _TOOL_TIMEOUT_S),
         str(action.get("title") or ""),
-        action.get("destructive") is True,
+        bool(action.get("destructive")),
     )
 
 

@@ -16,6 +16,7 @@ from aichat.chat import selectors
 from aichat.chat.errors import ChatError
 from aichat.chat.models import LEASE, Attachment, Conversation, Message
 from aichat.chat.titles import first_words
+from aichat.chat.values import storable
 
 __all__ = [
     "HERE",
@@ -163,7 +164,10 @@ def _conversation_for(
     """The user's conversation, locked until the transaction ends; or a new one."""
     if conversation_id is None:
         return Conversation.objects.create(
-            user_id=user_id, title=first_words(messages), system_prompt=system_prompt or "", params=params or {}
+            user_id=user_id,
+            title=first_words(messages),
+            system_prompt=storable(system_prompt or ""),
+            params=storable(params or {}),
         )
     mine = Conversation.objects.select_for_update().filter(user_id=user_id, deleted_at=None)
     conversation = mine.filter(pk=conversation_id).first()
@@ -199,16 +203,16 @@ def _next_position(conversation: Conversation) -> int:
 
 def make_message(conversation: Conversation, data: dict[str, Any], **fields: Any) -> Message:
     """A message in OpenAI's shape as a row that is still to be stored."""
-    content = data.get("content")
+    content = storable(data.get("content"))
     return Message(
         conversation=conversation,
         role=data["role"],
         content=_text_of(content),
         parts=content if isinstance(content, list) else None,
-        reasoning=data.get("reasoning_content") or "",
-        tool_calls=data.get("tool_calls"),
-        tool_call_id=data.get("tool_call_id") or "",
-        name=data.get("name") or "",
+        reasoning=storable(data.get("reasoning_content") or ""),
+        tool_calls=storable(data.get("tool_calls")),
+        tool_call_id=storable(data.get("tool_call_id") or "")[:200],
+        name=storable(data.get("name") or "")[:200],
         **fields,
     )
 
@@ -251,8 +255,9 @@ def answer_finish(*, message_id: UUID | str, end: AnswerEnd) -> bool:
     Message.objects.bulk_create(rounds)
     if rounds:
         answer.parent, answer.position = rounds[-1], answer.position + len(rounds)
-    answer.status, answer.content, answer.reasoning = end.status, end.content, end.reasoning
-    answer.finish_reason, answer.usage, answer.error = end.finish_reason, end.usage, end.error
+    answer.status, answer.content, answer.reasoning = end.status, storable(end.content), storable(end.reasoning)
+    answer.finish_reason = storable(end.finish_reason)[:32]
+    answer.usage, answer.error = storable(end.usage), storable(end.error)
     answer.duration_ms, answer.generation, answer.lease_until = end.duration_ms, end.generation, None
     answer.cost, answer.first_token_ms = end.cost, end.first_token_ms
     answer.save()

@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from aichat.chat.values import storable
+
 __all__ = ["cleaned_title", "first_words", "title_request"]
 
 _LIMIT = 60
@@ -27,7 +29,7 @@ def first_words(messages: Sequence[dict[str, Any]]) -> str:
     said = next((message["content"] for message in messages if message["role"] == "user"), "")
     if isinstance(said, list):
         said = " ".join(part["text"] for part in said if isinstance(part.get("text"), str))
-    return _shortened(said or "")
+    return _shortened(storable(said or ""))
 
 
 def _shortened(text: str) -> str:
@@ -46,7 +48,7 @@ def title_request(question: str, answer: str) -> list[dict[str, Any]]:
 
 def cleaned_title(text: str) -> str:
     """The title in a model's answer; empty when that is none."""
-    lines = [line.strip() for line in _THOUGHTS.sub("", text).splitlines()]
+    lines = [line.strip() for line in _THOUGHTS.sub("", storable(text)).splitlines()]
     line = next((line for line in lines if line.strip(_AROUND)), "")
     title = " ".join(_LABEL.sub("", line.strip(_AROUND)).strip(_AROUND).split())
     fits = len(title) <= _LONGEST and len(title.split()) <= _MOST_WORDS and not title.startswith("<")

@@ -10,11 +10,13 @@ import orjson
 
 from aichat.chat.errors import ChatError
 from aichat.chat.plan import Emit, Plugins, Tool
+from aichat.chat.values import as_json
 
 __all__ = ["Approve", "ToolRunner", "result_text", "tool_calls_of"]
 
 #: What a model gets of one result at most; more would only crowd out the conversation.
 RESULT_LIMIT = 100_000
+_LONGEST_ID = 150  # what is stored has room for a few more characters
 
 
 class Approve(Protocol):
@@ -41,13 +43,14 @@ class ToolRunner:
         call_id, name = call["id"], call["function"]["name"]
         try:
             result = await self._execute(call, offered)
+            content = result_text(result)
         except ChatError as error:
             failure = {"code": error.code, "detail": error.detail}
             self._emit("tool.result", {"id": call_id, "name": name, "error": failure})
             content = result_text({"error": failure})
         else:
-            self._emit("tool.result", {"id": call_id, "name": name, "result": result})
-            content = result_text(result)
+            shown = result if len(content) <= RESULT_LIMIT else content
+            self._emit("tool.result", {"id": call_id, "name": name, "result": shown})
         return {"role": "tool", "tool_call_id": call_id, "name": name, "content": content}
 
     async def _execute(self, call: dict[str, Any], offered: frozenset[str]) -> Any:
@@ -98,7 +101,7 @@ def tool_calls_of(message: Mapping[str, Any], taken: Collection[str] = ()) -> li
         function = call.get("function") if isinstance(call, dict) else None
         if not isinstance(function, dict) or not isinstance(function.get("name"), str):
             raise ChatError("provider_invalid", "The answer asks for a tool without naming it.")
-        call_id = own = str(call.get("id") or f"call_{index}")
+        call_id = own = str(call.get("id") or f"call_{index}")[:_LONGEST_ID]
         while call_id in ids:
             call_id = f"{own}_{len(ids)}"
         ids.add(call_id)
@@ -120,8 +123,15 @@ def _arguments(text: str) -> tuple[dict[str, Any] | None, str]:
 
 
 def result_text(result: Any) -> str:
-    """A tool's result as a model reads it."""
-    text = result if isinstance(result, str) else orjson.dumps(result, default=str).decode()
+    """A tool's result as a model reads it.
+
+    Raises:
+        ChatError: it is no JSON.
+    """
+    try:
+        text = result if isinstance(result, str) else as_json(result).decode()
+    except TypeError as error:
+        raise ChatError("result_not_serializable", f"The tool returned what is no JSON: {error}") from error
     if len(text) <= RESULT_LIMIT:
         return text
     return f"{text[:RESULT_LIMIT]}\n[cut: {len(text) - RESULT_LIMIT} more characters]"

@@ -118,6 +118,19 @@ async def test_a_chat_streams_an_answer_and_stores_it(chat: ChatStudio, provider
     assert (str(answered.pk), answered.generation) == (start["message_id"], 7)
 
 
+async def test_what_no_database_takes_does_not_keep_an_answer_from_being_stored(
+    chat: ChatStudio, provider: None, ann: ChatClient, plugins: FakePlugins
+) -> None:
+    usage = {"prompt_tokens": 1, "cost": float("nan")}
+    chunks = [text_chunk("a\x00b"), {"choices": [{"delta": {}, "finish_reason": "r" * 50}], "usage": usage}]
+    plugins.methods["echo__stream_completion"] = lambda *args, **kwargs: chunks
+    answer = await ann.post("/api/chat", {"model": "echo/one", "message": "c\x00d"})
+    assert answer.names[-1] == "message.end"
+    asked, answered = await stored(chat)
+    assert (asked.content, answered.content, answered.status) == ("cd", "ab", "complete")
+    assert (answered.finish_reason, answered.cost) == ("r" * 32, None)
+
+
 async def test_a_conversation_goes_on_with_all_that_was_said(
     chat: ChatStudio, provider: None, ann: ChatClient, plugins: FakePlugins
 ) -> None:

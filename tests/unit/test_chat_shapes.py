@@ -8,15 +8,20 @@ from typing import Any
 
 import pytest
 
+from aichat.chat.costs import cost_of
 from aichat.chat.errors import ChatError
+from aichat.chat.live import encode_event
 from aichat.chat.middlewares import MiddlewareChain
 from aichat.chat.parts import Collected, add_usage
-from aichat.chat.plan import ChatRequest, Middleware
+from aichat.chat.plan import ChatRequest, Middleware, Tool
 from aichat.chat.planning import Catalog
+from aichat.chat.titles import first_words
+from aichat.chat.tools import RESULT_LIMIT, ToolRunner
+from aichat.chat.values import storable
 from plugins_app.process.calls import error_frame
 from plugins_app.sdk import PluginError, ProviderPlugin
 from plugins_app.selectors.registry import ServingPlugin
-from tests.unit.chat_fakes import FakePlugins, call_chunk, end_chunk, text_chunk
+from tests.unit.chat_fakes import FakePlugins, Recorder, call_chunk, end_chunk, text_chunk
 
 
 def chunk(delta: Any, **choice: Any) -> dict[str, Any]:
@@ -187,3 +192,44 @@ async def test_a_plugin_that_hangs_is_not_asked_again_by_the_next_chat(monkeypat
     assert await catalog.tools([serving("tool", "tool")], plugins) == {}
     assert await catalog.tools([serving("tool", "tool")], plugins) == {}
     assert asked == 1
+
+
+def nested(depth: int) -> Any:
+    value: Any = None
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize(
+    ("result", "told"),
+    [
+        ({1: 2, None: 3}, '{"1":2,"null":3}'),
+        (b"\x00\xff", '{"base64":"AP8="}'),
+        (float("nan"), "null"),
+        (nested(400), "result_not_serializable"),
+        ({(1, 2): 3}, "result_not_serializable"),
+        ("x" * 200_000, "[cut: 100000 more characters]"),
+    ],
+)
+async def test_any_result_of_a_tool_is_told_to_the_model(result: Any, told: str) -> None:
+    events = Recorder()
+    runner = ToolRunner({"t__a": Tool("t__a", "t", "a")}, FakePlugins(t__execute=lambda *args: result), events)
+    call = {"id": "c", "type": "function", "function": {"name": "t__a", "arguments": "{}"}}
+    [message] = await runner.run([call], frozenset({"t__a"}))
+    assert told in message["content"]
+    [event] = events.of("tool.result")
+    assert len(encode_event("m", 1, "tool.result", event)) < RESULT_LIMIT + 1_000
+
+
+async def test_whatever_counts_as_true_is_destructive() -> None:
+    actions = [{"name": "a", "destructive": "yes"}, {"name": "b", "destructive": 0}, {"name": "c"}]
+    tools = await Catalog().tools([serving("t", "tool")], FakePlugins(t__get_actions=lambda: actions))
+    assert [tool.destructive for tool in tools.values()] == [True, False, False]
+
+
+def test_what_databases_refuse_is_not_stored() -> None:
+    told = {"a\x00": ["b\x00", float("inf"), {"c": 1.5}], "d": None}
+    assert storable(told) == {"a": ["b", None, {"c": 1.5}], "d": None}
+    assert cost_of({"cost": float("nan"), "prompt_tokens": 1}, None) is None
+    assert first_words([{"role": "user", "content": "a\x00b"}]) == "ab"
