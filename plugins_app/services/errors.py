@@ -22,7 +22,7 @@ CODES: dict[str, tuple[int, str]] = {
     "execution_not_found": (404, "There is no such execution"),
     "method_not_allowed": (405, "This method is not allowed here"),
     "body_too_large": (413, "The body is too large"),
-    "unsupported_media_type": (415, "The body must be JSON"),
+    "unsupported_media_type": (415, "Bodies of this media type are not taken here"),
     "invalid": (422, "The request does not fit"),
     "rate_limited": (429, "Too many attempts"),
     "internal_error": (500, "The studio failed"),

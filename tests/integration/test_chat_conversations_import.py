@@ -177,6 +177,18 @@ def test_open_webuis_chats_keep_theirs(ann: Client) -> None:
     assert send(ann, open_webui())[1]["skipped"] == 1  # one alone, as its menu exports it
 
 
+def test_a_message_that_its_parent_does_not_list_is_not_lost(ann: Client) -> None:
+    export = chatgpt()
+    export["mapping"]["hidden"]["children"] = ["q2", "nobody"]
+    chat = open_webui()
+    chat["chat"]["history"]["messages"]["u"]["childrenIds"] = None
+    for one, said in ((export, ["It is 48.", "What is 6*7?", "42"]), (chat, ["1+1?", "Three", "Two."])):
+        answer = send(ann, [one])[1]
+        assert (answer["imported"], answer["problems"]) == (1, [])
+        messages = Message.objects.filter(conversation_id=answer["conversations"][0]["id"])
+        assert set(said) <= {message.content.strip() for message in messages}, [m.content for m in messages]
+
+
 def test_the_studios_own_export_comes_back_as_it_was(ann: Client) -> None:
     start = begin(
         "ann",
@@ -238,6 +250,8 @@ def without_ids(data: dict[str, Any]) -> dict[str, Any]:
         b"[]",
         b'{"format": "ai-chat-studio", "version": 2, "conversations": []}',
         b'{"format": "other", "version": 1, "conversations": [{"id": 1}]}',
+        b"[" * 200_000 + b"]" * 200_000,
+        b'{"conversations": ' + b"[" * 200_000 + b"]" * 200_000 + b"}",
         b"PK\x03\x04broken",
         packed(other_json=b"[]"),
     ],

@@ -14,6 +14,7 @@ from aichat.chat.imports.shapes import (
     ImportedFile,
     ImportedMessage,
     Unreadable,
+    children_of,
     parents_first,
     text,
     time_of,
@@ -33,14 +34,17 @@ def conversation(item: dict[str, Any], find_file: FindFile) -> ImportedConversat
         Unreadable: it is none.
     """
     mapping = item.get("mapping")
-    if not isinstance(mapping, dict) or not all(isinstance(node, dict) for node in mapping.values()):
+    if not isinstance(mapping, dict):
         raise Unreadable("it has no `mapping`")
+    if not all(isinstance(node, dict) for node in mapping.values()):
+        raise Unreadable("a node of its `mapping` is missing")
     return _Reader(item, mapping, find_file).read()
 
 
 class _Reader:
     def __init__(self, item: dict[str, Any], mapping: dict[str, Any], find_file: FindFile) -> None:
         self._item, self._mapping, self._find = item, mapping, find_file
+        self._following = children_of(mapping, "parent", "children")
         self._thoughts: dict[str, str] = {}
 
     def read(self) -> ImportedConversation:
@@ -58,8 +62,7 @@ class _Reader:
         )
 
     def _children(self, key: str) -> list[str]:
-        named = [child for child in self._mapping[key].get("children") or () if child in self._mapping]
-        return [child for child in named if self._mapping[child].get("parent") == key]
+        return self._following.get(key, [])
 
     def _leaf(self, kept: set[str]) -> str | None:
         """The current node, or the nearest before it that was kept."""

@@ -11,6 +11,7 @@ from aichat.chat.imports.shapes import (
     ImportedFile,
     ImportedMessage,
     Unreadable,
+    children_of,
     data_url_bytes,
     number,
     parents_first,
@@ -36,8 +37,9 @@ def conversation(item: dict[str, Any]) -> ImportedConversation:
     nodes = history.get("messages") if isinstance(history, dict) else None
     if not isinstance(chat, dict) or not isinstance(history, dict) or not isinstance(nodes, dict):
         raise Unreadable("it has no `chat.history.messages`")
+    following = children_of(nodes, "parentId", "childrenIds")
     roots = [key for key, node in nodes.items() if node.get("parentId") not in nodes]
-    messages = parents_first(roots, lambda key: _children(nodes, key), lambda key: _message(key, nodes[key]))
+    messages = parents_first(roots, lambda key: following.get(key, []), lambda key: _message(key, nodes[key]))
     kept = {message.key for message in messages}
     return ImportedConversation(
         text(item.get("id")),
@@ -59,11 +61,6 @@ def _fields(item: dict[str, Any], chat: dict[str, Any]) -> dict[str, Any]:
         "system_prompt": text(params.get("system") or chat.get("system")),
         "params": {name: params[name] for name in _PARAMS if number(params.get(name)) is not None},
     }
-
-
-def _children(nodes: dict[str, Any], key: str) -> list[str]:
-    named = [child for child in nodes[key].get("childrenIds") or () if child in nodes]
-    return [child for child in named if nodes[child].get("parentId") == key]
 
 
 def _message(key: str, node: dict[str, Any]) -> ImportedMessage | None:

@@ -118,7 +118,7 @@ def _export(data: bytes, find_file: chatgpt.FindFile) -> Export:
 def _head(item: msgspec.Raw) -> dict[str, Any]:
     try:
         found = msgspec.json.decode(item, type=dict[str, msgspec.Raw])
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         return {}
     return dict(found)
 
@@ -135,7 +135,7 @@ def _items(data: bytes) -> tuple[list[msgspec.Raw], str]:
         _check_version(whole)
         name = msgspec.json.decode(whole.get("format", msgspec.Raw(b'""')))
         return msgspec.json.decode(whole["conversations"], type=list[msgspec.Raw]), str(name)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise _unreadable(f"it is not the JSON of an export: {error}") from error
 
 

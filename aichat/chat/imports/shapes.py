@@ -6,7 +6,7 @@ import base64
 import binascii
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -16,6 +16,7 @@ __all__ = [
     "ImportedFile",
     "ImportedMessage",
     "Unreadable",
+    "children_of",
     "data_url_bytes",
     "number",
     "parents_first",
@@ -61,6 +62,18 @@ class ImportedConversation:
     created_at: datetime | None = None
     updated_at: datetime | None = None
     fields: dict[str, Any] = field(default_factory=dict)
+
+
+def children_of(nodes: Mapping[str, Mapping[str, Any]], parent: str, children: str) -> dict[str, list[str]]:
+    """Who follows whom. Each node says so itself (`parent`); the parent's list of `children` only has the order."""
+    following: dict[str, list[str]] = {}
+    for key, node in nodes.items():
+        if node.get(parent) in nodes:
+            following.setdefault(str(node[parent]), []).append(key)
+    for key, found in following.items():
+        listed = {child: place for place, child in enumerate(nodes[key].get(children) or ())}
+        found.sort(key=lambda child: listed.get(child, len(listed)))
+    return following
 
 
 def text(value: Any, limit: int | None = None) -> str:
