@@ -23,7 +23,7 @@ from plugins_app import runtime  # noqa: E402
 _django: Any = PooledDjango()  # its stubs know narrower types for scope and send than the servers have
 
 #: New containers before each generation of garbage is looked at. A request makes hundreds, hardly any in cycles.
-_COLLECT_AFTER = (10_000, 20, 20)
+_COLLECT_AFTER = (50_000, 20, 20)
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:

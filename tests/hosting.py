@@ -16,7 +16,7 @@ from plugins_app.host import Host, HostPaths, Observed, Wanted
 __all__ = ["TOOL", "HostedNode", "MemoryStore", "hosted_node"]
 
 TOOL = """
-import asyncio, os, time
+import asyncio, gc, os, time
 from backend.plugins.base_plugin import PluginMetadata, PluginType, ToolPlugin
 
 VERSION = "1.0.0"
@@ -65,6 +65,9 @@ class Probe(ToolPlugin):
     async def do_store(self, value):
         await self.context.storage.set("k", value)
         return await self.context.storage.get("k")
+
+    async def do_collect(self):
+        return gc.collect()
 
     async def do_progress(self):
         self.context.progress(0.25, "a quarter")

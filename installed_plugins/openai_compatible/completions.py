@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
-from typing import Any
+from typing import Any, Protocol
 
+import aiohttp
 import orjson
 
 from plugins_app.sdk import NotReady, UpstreamError
@@ -15,7 +16,7 @@ from .endpoints import Endpoint
 from .events import EventReader
 from .failures import Failure, garbage
 
-__all__ = ["completion", "read_chunks", "refused_parameter", "request_body"]
+__all__ = ["Body", "completion", "read_chunks", "refused_parameter", "request_body"]
 
 _OURS = frozenset({"stream", "stream_options", "n", "model", "messages"})
 #: What a model or a server may refuse, and what is sent to it from then on.
@@ -68,9 +69,17 @@ def completion(endpoint: Endpoint, answer: Any) -> dict[str, Any]:
     return answer
 
 
-async def read_chunks(
-    endpoint: Endpoint, reads: AsyncGenerator[bytes, None]
-) -> AsyncGenerator[list[dict[str, Any]], None]:
+class Body(Protocol):
+    """The body of an answer, as it comes."""
+
+    async def readany(self) -> bytes:
+        """What has come; nothing at the end."""
+
+    def at_eof(self) -> bool:
+        """Whether all of it has been read."""
+
+
+async def read_chunks(endpoint: Endpoint, body: Body) -> AsyncGenerator[list[dict[str, Any]], None]:
     """The chunks of a streamed answer, those of one read together.
 
     A server that does not stream and answers at once is understood, too.
@@ -79,21 +88,21 @@ async def read_chunks(
         Failure: it broke off, it is something else, or the server says that it failed.
     """
     events, seen, finished = EventReader(), b"", False
-    async with aclosing(reads):
-        async for data in reads:
-            seen = seen or data
-            if seen is data and data.lstrip()[:1] == b"{":
-                yield _chunks_of(completion(endpoint, await _whole(endpoint, data, reads)))
+    while data := await body.readany():
+        if not seen:
+            seen = data
+            if data.lstrip()[:1] == b"{":
+                yield _chunks_of(completion(endpoint, await _whole(endpoint, data, body)))
                 return
-            found = events.feed(data)
-            if is_done := _DONE in found:
-                found = found[: found.index(_DONE)]
-            if batch := _chunks(endpoint, found):
-                finished = finished or any(map(_is_last, batch))
-                yield batch
-            if is_done:
-                await _drain(reads)
-                return
+        found = events.feed(data)
+        if is_done := _DONE in found:
+            found = found[: found.index(_DONE)]
+        if batch := _chunks(endpoint, found):
+            finished = finished or any(map(_is_last, batch))
+            yield batch
+        if is_done:
+            await _drain(body)
+            return
     if batch := _chunks(endpoint, [event for event in events.end() if event != _DONE]):
         finished = finished or any(map(_is_last, batch))
         yield batch
@@ -107,19 +116,19 @@ def _cut(endpoint: Endpoint, seen: bytes) -> Failure:
     return Failure(UpstreamError(f"{endpoint.label} broke off in the middle of its answer"), repeatable=True)
 
 
-async def _drain(reads: AsyncGenerator[bytes, None]) -> None:
+async def _drain(body: Body) -> None:
     """Read to the end, so that the connection can be used again; a server that does not end is not waited for."""
-    try:
+    if body.at_eof():
+        return
+    with contextlib.suppress(TimeoutError, OSError, aiohttp.ClientError):
         async with asyncio.timeout(_PATIENCE_S):
-            async for _ in reads:
+            while await body.readany():
                 pass
-    except (TimeoutError, Failure):
-        pass
 
 
-async def _whole(endpoint: Endpoint, first: bytes, reads: AsyncGenerator[bytes, None]) -> Any:
+async def _whole(endpoint: Endpoint, first: bytes, body: Body) -> Any:
     data = bytearray(first)
-    async for piece in reads:
+    while piece := await body.readany():
         data += piece
         if len(data) > _JSON_LIMIT:
             break
@@ -131,6 +140,10 @@ async def _whole(endpoint: Endpoint, first: bytes, reads: AsyncGenerator[bytes, 
 
 def _chunks(endpoint: Endpoint, events: list[bytes]) -> list[dict[str, Any]]:
     """The chunks of these events; neighbours that bring nothing but text are one: they came together."""
+    if len(events) == 1:
+        chunk = _read(endpoint, events[0])
+        _check(endpoint, chunk)
+        return [chunk]
     if not events:
         return []
     try:

@@ -14,6 +14,8 @@ class EventReader:
 
     def feed(self, data: bytes) -> list[bytes]:
         """The data of each event that is complete now."""
+        if not self._rest and not self._data and _is_one(data):
+            return [data[6:-2]]
         lines = (self._rest + data).split(b"\n")
         self._rest = lines.pop()
         found: list[bytes] = []
@@ -35,3 +37,8 @@ class EventReader:
         elif not line and self._data:
             found.append(self._data[0] if len(self._data) == 1 else b"\n".join(self._data))
             self._data.clear()
+
+
+def _is_one(data: bytes) -> bool:
+    """Whether this is one event and nothing else: what a server sends that writes word by word."""
+    return data.startswith(b"data: ") and data.endswith(b"\n\n") and data.find(b"\n") == len(data) - 2

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 import aiohttp
@@ -71,7 +71,10 @@ class Upstream:
         payload, attempt, begun = orjson.dumps(body), 0, False
         while True:
             try:
-                async with aclosing(read_chunks(endpoint, self._reads(endpoint, path, payload))) as batches:
+                async with (
+                    self._answer("POST", endpoint, path, payload) as body,
+                    aclosing(read_chunks(endpoint, body)) as batches,
+                ):
                     async for batch in batches:
                         begun = True
                         yield batch
@@ -88,23 +91,21 @@ class Upstream:
             raise failure.error from failure
         await asyncio.sleep(pause)
 
-    async def _reads(self, endpoint: Endpoint, path: str, payload: bytes) -> AsyncGenerator[bytes, None]:
+    @asynccontextmanager
+    async def _answer(
+        self, method: str, endpoint: Endpoint, path: str, payload: bytes | None
+    ) -> AsyncGenerator[aiohttp.StreamReader, None]:
         """The answer's body as it comes. A reader that stops early closes the connection."""
         try:
-            async with self._request("POST", endpoint, path, payload) as response:
+            async with self._request(method, endpoint, path, payload) as response:
                 await _check(endpoint, response)
-                while data := await response.content.readany():
-                    yield data
+                yield response.content
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise failures.of_transport(endpoint, error, self._read_timeout) from error
 
     async def _whole(self, method: str, endpoint: Endpoint, path: str, payload: bytes | None) -> Any:
-        try:
-            async with self._request(method, endpoint, path, payload) as response:
-                await _check(endpoint, response)
-                data = await _read(endpoint, response.content.iter_any())
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise failures.of_transport(endpoint, error, self._read_timeout) from error
+        async with self._answer(method, endpoint, path, payload) as body:
+            data = await _read(endpoint, body)
         try:
             return orjson.loads(data)
         except orjson.JSONDecodeError as error:
@@ -132,9 +133,9 @@ async def _check(endpoint: Endpoint, response: aiohttp.ClientResponse) -> None:
     raise failures.of_status(endpoint, response.status, response.headers, body)
 
 
-async def _read(endpoint: Endpoint, reads: AsyncIterator[bytes]) -> bytes:
+async def _read(endpoint: Endpoint, body: aiohttp.StreamReader) -> bytes:
     data = bytearray()
-    async for piece in reads:
+    while piece := await body.readany():
         data += piece
         if len(data) > _ANSWER_LIMIT:
             raise Failure(PluginError(f"{endpoint.label} sent more than {_ANSWER_LIMIT // 2**20} MiB"))

@@ -117,6 +117,8 @@ class RunningCall:
         self.task.add_done_callback(self._done)
 
     def _done(self, task: asyncio.Task[None]) -> None:
+        # The task's context holds this object: kept, the two would wait with the call's arguments for the collector.
+        self.task = None
         self.on_end(self)
 
     def _unsendable(self, error: Exception) -> Error:

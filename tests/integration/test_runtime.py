@@ -104,6 +104,14 @@ async def test_without_anyone_to_answer_a_host_call_is_denied(node: HostedNode) 
     assert (await node.error("store", value=1)).code == "permission_denied"
 
 
+async def test_calls_leave_nothing_for_the_collector_to_find(node: HostedNode) -> None:
+    """Their arguments may be large, and looking for them stops every other call of the process."""
+    await node.execute("collect")
+    for _ in range(20):
+        await node.execute("echo", large="x" * 1000)
+    assert (await node.execute("collect")).value == 0
+
+
 async def test_a_cancelled_caller_cancels_the_call_in_the_plugin(node: HostedNode) -> None:
     before = (await node.seen(lambda row: row.pid is not None)).pid
     task = asyncio.create_task(node.execute("sleep", seconds=3600))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gc
 import json
 import struct
 from collections.abc import AsyncIterator, Iterator
@@ -16,8 +17,10 @@ import pytest
 from django.db import OperationalError, connections
 
 from aichat.chat.errors import ChatError
+from aichat.chat.exchange import Exchange
 from aichat.chat.routes import close_chat, use_studio
 from aichat.chat.studio import ChatStudio
+from aichat.chat.v1.connection import Client
 from tests.integration.chat_client import Answer, ChatClient
 from tests.integration.test_chat_routes import Gate, add_plugin, client_of
 from tests.unit.chat_fakes import FakePlugins, call_chunk, end_chunk, text_chunk
@@ -347,6 +350,18 @@ async def test_a_client_that_goes_away_stops_the_provider(
             if not streaming:
                 await asked.wait()
     assert gate.cancelled
+
+
+@pytest.mark.parametrize("streaming", [True, False])
+async def test_a_request_leaves_nothing_for_the_collector_to_find(ann: ChatClient, streaming: bool) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(3):
+            assert (await ann.post(URL, HI | {"stream": streaming})).status == 200
+        assert not [one for one in gc.get_objects() if isinstance(one, (Client, Exchange))]
+    finally:
+        gc.enable()
 
 
 async def test_a_silent_stream_is_kept_alive(

@@ -45,9 +45,13 @@ class Client:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
         assert self._watcher is not None and self._task is not None
-        self._watcher.cancel()
+        task, self._task = self._task, None
+        # Kept, the watcher would hold this object and be held by it: garbage of every request, for a collector that
+        # stops the whole process to find it.
+        watcher, self._watcher = self._watcher, None
+        watcher.cancel()
         if self._gone and kind is asyncio.CancelledError:
-            self._task.uncancel()
+            task.uncancel()
             return True
         return False
 
