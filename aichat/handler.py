@@ -11,9 +11,10 @@ import asyncio
 import contextvars
 import errno
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from itertools import islice
 from typing import IO, Any, TypeVar
 
 from asgiref.sync import ThreadSensitiveContext
@@ -22,7 +23,7 @@ from django.core.exceptions import RequestAborted
 from django.core.handlers.asgi import ASGIHandler, get_script_prefix
 from django.core.signals import request_started
 from django.db import close_old_connections
-from django.http import HttpRequest
+from django.http import HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
 
@@ -38,6 +39,8 @@ _T = TypeVar("_T")
 
 #: A waiting `load` or a long execution keeps its thread, so there are many; an idle one costs little.
 THREADS = 128
+#: How many pieces of a file, of 4 KiB, are worth a thread.
+_READ_AT_ONCE = 64
 #: Whose bodies may be larger than others, and the code when they are too large all the same.
 _LARGE_BODIES = {
     "/api/plugins/install": ("package_too_large", UPLOAD_LIMIT),
@@ -138,6 +141,8 @@ class PooledDjango(ASGIHandler):
     async def _stream(self, response: HttpResponseBase, receive: Any, send: Any) -> None:
         """Send piece by piece, until the end or until the client has gone."""
         async with ThreadSensitiveContext():
+            if isinstance(response, StreamingHttpResponse) and not response.is_async:
+                response.streaming_content = self._pieces(iter(response))
             gone = asyncio.ensure_future(receive())
             sending = asyncio.ensure_future(self.send_response(response, send))
             try:
@@ -149,6 +154,11 @@ class PooledDjango(ASGIHandler):
                 await self._in_thread(response.close)
             if isinstance(outcome, Exception):
                 raise outcome
+
+    async def _pieces(self, content: Iterator[bytes]) -> AsyncIterator[bytes]:
+        """What reads a file, read in a thread as it is sent; Django would warn, and have all of it in memory first."""
+        while piece := await self._in_thread(lambda: b"".join(islice(content, _READ_AT_ONCE))):
+            yield piece
 
     async def _in_thread(self, work: Callable[[], _T]) -> _T:
         context = contextvars.copy_context()

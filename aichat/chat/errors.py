@@ -65,6 +65,7 @@ class ChatError(StudioError):
             self.title = CODES["refused"][1]
 
     def to_dict(self) -> dict[str, Any]:
-        """The data of an `error` event, and what is stored with the message."""
+        """The data of an `error` event."""
         data: dict[str, Any] = {"code": self.code, "title": self.title, "detail": self.detail, "status": self.status}
-        return data | ({"plugin_id": self.plugin_id} if self.plugin_id else {})
+        more = {"plugin_id": self.plugin_id or None, "retry_after": self.retry_after}
+        return data | {name: value for name, value in more.items() if value is not None}

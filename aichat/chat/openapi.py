@@ -146,13 +146,14 @@ class MessageEnd(Struct, omit_defaults=True, kw_only=True):
 
 
 class ChatFailure(Struct, omit_defaults=True):
-    """Why there is no whole answer."""
+    """Why there is no whole answer; `retry_after`, in seconds, is there when it is known."""
 
     code: str
     title: str
     detail: str
     status: int
     plugin_id: str | None = None
+    retry_after: float | None = None
 
 
 _EVENTS: dict[str, type[Struct]] = {

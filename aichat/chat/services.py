@@ -257,12 +257,17 @@ def answer_finish(*, message_id: UUID | str, end: AnswerEnd) -> bool:
         answer.parent, answer.position = rounds[-1], answer.position + len(rounds)
     answer.status, answer.content, answer.reasoning = end.status, storable(end.content), storable(end.reasoning)
     answer.finish_reason = storable(end.finish_reason)[:32]
-    answer.usage, answer.error = storable(end.usage), storable(end.error)
+    answer.usage, answer.error = storable(end.usage), storable(_lasting(end.error))
     answer.duration_ms, answer.generation, answer.lease_until = end.duration_ms, end.generation, None
     answer.cost, answer.first_token_ms = end.cost, end.first_token_ms
     answer.save()
     Conversation.objects.filter(pk=answer.conversation_id).update(updated_at=timezone.now())
     return True
+
+
+def _lasting(error: dict[str, Any] | None) -> dict[str, Any] | None:
+    """What of an error is still true when somebody reads it later."""
+    return error and {name: value for name, value in error.items() if name != "retry_after"}
 
 
 def _rounds(answer: Message, transcript: Sequence[dict[str, Any]]) -> list[Message]:

@@ -57,13 +57,18 @@ def _import_one(user_id: int, number: int, read: Callable[[], ImportedConversati
         conversation = _store(user_id, outcome.format, found)
     except (Unreadable, ChatError, DataError) as error:
         if len(outcome.problems) < _PROBLEMS:
-            outcome.problems.append({"title": title, "detail": f"{title}: {error}."[:1000]})
+            outcome.problems.append({"title": title, "detail": _sentence(error)})
         return
     if conversation is None:
         outcome.skipped += 1
         return
     outcome.imported += 1
     outcome.conversations.append({"id": str(conversation.pk), "title": conversation.title})
+
+
+def _sentence(error: Exception) -> str:
+    words = str(error)[:1000].rstrip(". ")
+    return f"{words[:1].upper()}{words[1:]}."
 
 
 @transaction.atomic

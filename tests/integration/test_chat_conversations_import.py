@@ -294,5 +294,7 @@ LARGE = {"type": "file", "file": {"filename": "a.zip", "file_data": "data:applic
 def test_a_conversation_comes_whole_or_not_at_all(ann: Client, conversation: Any) -> None:
     status, outcome = send(ann, conversation)
     assert (status, outcome["imported"], len(outcome["problems"])) == (200, 1, 1), outcome
-    assert outcome["problems"][0]["title"] and outcome["problems"][0]["detail"]
+    problem = outcome["problems"][0]
+    assert problem["title"] and not problem["detail"].startswith(problem["title"])
+    assert problem["detail"][0].isupper() and problem["detail"][-1] == "." != problem["detail"][-2]
     assert Conversation.objects.count() == 1 and not Message.objects.filter(content="kept?").exists()

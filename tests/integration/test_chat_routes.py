@@ -15,6 +15,7 @@ from django.contrib.auth import get_user_model
 from django.db import connections
 from django.test import Client as DjangoClient
 
+from aichat.chat.errors import ChatError
 from aichat.chat.models import Conversation, Message
 from aichat.chat.routes import chat_app, close_chat, use_studio
 from aichat.chat.services_conversations import conversation_delete
@@ -225,6 +226,19 @@ async def test_a_middleware_that_crashed_is_not_left_out(
     assert answer.names == ["message.start", "error"]
     assert answer.of("error")["plugin_id"] == "redact"
     assert not plugins.streams
+
+
+async def test_a_refusal_says_when_to_come_back_to_whoever_hears_it_at_once(
+    chat: ChatStudio, provider: None, ann: ChatClient, plugins: FakePlugins
+) -> None:
+    def refuse(request: dict[str, Any]) -> Any:
+        raise ChatError("rate_limited", "Slow down.", status=429, retry_after=7, plugin_id="strict", refusal=True)
+
+    await chat.threads.run(add_plugin, "strict", "middleware")
+    plugins.methods["strict__before_request"] = refuse
+    error = (await ann.post("/api/chat", HI)).of("error")
+    assert (error["code"], error["retry_after"]) == ("rate_limited", 7)
+    assert (await stored(chat))[-1].error == {name: error[name] for name in error if name != "retry_after"}
 
 
 async def test_a_failure_of_the_provider_is_an_event_and_a_stored_error(

@@ -1439,7 +1439,7 @@ export interface components {
         };
         /**
          * ChatFailure
-         * @description Why there is no whole answer.
+         * @description Why there is no whole answer; `retry_after`, in seconds, is there when it is known.
          */
         readonly ChatFailure: {
             readonly code: string;
@@ -1448,6 +1448,8 @@ export interface components {
             readonly status: number;
             /** @default null */
             readonly plugin_id: string | null;
+            /** @default null */
+            readonly retry_after: number | null;
         };
         /**
          * ChatMessage

@@ -25,6 +25,8 @@ export type Problem = Omit<Schemas["Problem"], "type" | "detail"> & {
   /** A circle of plugins, or the way to the one that is missing. */
   readonly path?: readonly string[];
   readonly explanation?: readonly Reason[];
+  /** When a limit that ended an answer ends itself. */
+  readonly retry_at?: string;
 };
 
 export type FieldError = Schemas["FieldError"];

@@ -4,6 +4,7 @@ import { PluginMount } from "@/plugins/react";
 import { CopyButton } from "@/ui/CopyButton";
 import { Markdown } from "@/ui/Markdown";
 import { Menu } from "@/ui/Menu";
+import { When } from "@/ui/When";
 import { BranchSwitch } from "./BranchSwitch";
 import { ChatContext } from "./context";
 import { errorWords } from "./errorWords";
@@ -75,6 +76,11 @@ function AnswerError({ turn }: { turn: AssistantTurn }) {
       <div>
         <strong>{title}</strong>
         {detail && <p>{detail}</p>}
+        {turn.error.retry_at && (
+          <p data-testid="message-retry-at">
+            Possible again: <When at={turn.error.retry_at} />
+          </p>
+        )}
       </div>
       {again && (
         <span className="answer-retry">

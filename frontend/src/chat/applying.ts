@@ -1,5 +1,5 @@
 /** What each event of a stream makes of the answer it belongs to. */
-import type { ChatStreamEvent } from "@/api/types";
+import type { ChatStreamEvent, Problem } from "@/api/types";
 import type { ChatEvents } from "@/plugins/types";
 import {
   type AssistantTurn,
@@ -30,7 +30,7 @@ export function applied(turn: AssistantTurn, { event, data }: ChatStreamEvent): 
     case "message.end":
       return ended(turn, data);
     case "error":
-      return { ...turn, status: "failed", error: { ...data, status: data.status ?? 500 } };
+      return { ...turn, status: "failed", error: failed(data) };
     default:
       return turn;
   }
@@ -104,4 +104,12 @@ export function givenUp(parts: readonly Part[]): readonly Part[] {
     if (part.kind !== "tool" || !["running", "approval"].includes(part.call.status)) return part;
     return { ...part, call: { ...part.call, status: "failed", error: "It did not finish." } };
   });
+}
+
+/** Says when another try makes sense as a moment: it stays true however long the page is open. */
+function failed({ retry_after, ...data }: ChatEvents["error"]): Problem {
+  const later = retry_after
+    ? { retry_at: new Date(Date.now() + retry_after * 1_000).toISOString() }
+    : undefined;
+  return { ...data, status: data.status ?? 500, ...later };
 }

@@ -220,6 +220,23 @@ test("an error event in the stream fails the answer and keeps its text", async (
   expect(textOf(answerOf(session))).toBe("par");
 });
 
+test("an error that says when to come back keeps the moment, not the seconds", async () => {
+  const limit = {
+    code: "rate_limited",
+    title: "Refused",
+    detail: "Slow down.",
+    status: 429,
+    retry_after: 60,
+  };
+  const session = new ChatSession(services(play(START, event("error", limit))));
+  await session.send("x", "p/m");
+  const { error } = answerOf(session);
+  const left = Date.parse(error?.retry_at ?? "") - Date.now();
+  expect(left).toBeGreaterThan(0);
+  expect(left).toBeLessThanOrEqual(60_000);
+  expect(error).not.toHaveProperty("retry_after");
+});
+
 test("a stream that just ends was cut, and a running tool did not finish", async () => {
   const call = event("tool.call", { id: "t1", name: "calc__add", arguments: {} });
   const session = new ChatSession(services(play(START, call)));

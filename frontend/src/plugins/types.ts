@@ -95,6 +95,7 @@ export interface ChatEvents {
     readonly title: string;
     readonly detail?: string;
     readonly status?: number;
+    readonly retry_after?: number;
   };
 }
 export type ChatEventName = keyof ChatEvents;
