@@ -25,7 +25,7 @@ _SHOWN = frozenset({"content", "reasoning", "reasoning_content", "tool_calls"})
 class Exchange:
     """Ask once, by `whole` or by `batches`.
 
-    `request` is what the provider was asked, `response` what the middlewares made of its answer; what had come until
+    `request` is what the provider was `asked`, `response` what the middlewares made of its answer; what had come until
     a failure is in `so_far`.
     """
 
@@ -35,7 +35,7 @@ class Exchange:
         self._chain = MiddlewareChain(plan.middlewares, plugins)
         self._afterwards = afterwards
         self._began = time.perf_counter()
-        self._asked = False
+        self.asked = False
         self._answer: dict[str, Any] | None = None
         self._leaving: asyncio.Task[dict[str, Any]] | None = None
         self.request = request
@@ -119,7 +119,7 @@ class Exchange:
     def _provider(self) -> tuple[Provider, str]:
         """Who is asked now, and for which model of theirs."""
         found = self._plan.provider_of(self.request.model)
-        self._asked = True
+        self.asked = True
         return found
 
     async def _ask_whole(self) -> dict[str, Any]:
@@ -184,7 +184,7 @@ class Exchange:
         try:
             yield
         except BaseException as error:  # whatever ends it, a cancelled task as well
-            if self._asked and (self._leaving is not None or self._chain.minds_the_end):
+            if self.asked and (self._leaving is not None or self._chain.minds_the_end):
                 self._afterwards.begin(self._tell(self._unfinished(error)), f"the end of {self.request.request_id}")
             else:
                 self._chain.release()

@@ -126,7 +126,7 @@ class Tool:
 class Plan:
     """Who takes part in one answer.
 
-    `refuse` says why a provider that is not in `providers` is not, `pricing` what a model's tokens cost.
+    `refuse` says why a model's provider is not in `providers`, `pricing` what a model's tokens cost.
     """
 
     providers: Mapping[str, Provider]
@@ -144,7 +144,7 @@ class Plan:
         plugin_id, name = split_model(model)
         provider = self.providers.get(plugin_id)
         if provider is None:
-            raise self.refuse(plugin_id) if self.refuse else model_not_found(model)
+            raise self.refuse(model) if self.refuse else model_not_found(model)
         return provider, name
 
 
@@ -192,6 +192,8 @@ class ChatRequest:
         model, messages, params = data.get("model"), data.get("messages"), data.get("params", self.params)
         if not isinstance(model, str) or not isinstance(messages, list) or not isinstance(params, dict):
             raise ChatError("middleware_invalid", "it returned a request without model, messages or params")
+        if not messages or not all(isinstance(one, dict) and isinstance(one.get("role"), str) for one in messages):
+            raise ChatError("middleware_invalid", "it returned messages that are none: each is a dict with a role")
         return replace(self, model=model, messages=messages, params=params)
 
 

@@ -98,7 +98,7 @@ def make_plan(
     middlewares = [
         _middleware(plugin) for plugin in registry.expected_of_type(PluginType.MIDDLEWARE) if plugin.id not in without
     ]
-    return Plan(providers, middlewares, tools, lambda plugin_id: _refuse(registry, f"{plugin_id}/"), pricing)
+    return Plan(providers, middlewares, tools, lambda model: _refuse(registry, model), pricing)
 
 
 def tool_name(plugin_id: str, action: str, taken: Container[str] = ()) -> str:
@@ -109,7 +109,7 @@ def tool_name(plugin_id: str, action: str, taken: Container[str] = ()) -> str:
 
 
 def _refuse(registry: Registry, model: str) -> ChatError:
-    plugin_id = split_model(f"{model}.")[0]
+    plugin_id = split_model(model)[0]
     plugin = registry.serving.get(plugin_id) or registry.expected.get(plugin_id)
     if plugin_id not in registry.states or (plugin is not None and plugin.type != PluginType.PROVIDER):
         return model_not_found(model)

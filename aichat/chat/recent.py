@@ -49,6 +49,10 @@ class RecentRegistry:
             return self._last
         return last
 
+    async def is_gone(self, plugin_id: str | None) -> bool:
+        """Whether a plugin that was planned with has been unloaded since."""
+        return plugin_id is not None and plugin_id not in (await self.get(fresh=True)).expected
+
     async def close(self) -> None:
         """Wait for what is being read."""
         if self._reading is not None:

@@ -62,7 +62,7 @@ class ChatStudio:
         self._relay = Relay(settings.REDIS_URL)
         self._catalog = Catalog()
         self.afterwards = Afterwards()
-        self._recent = RecentRegistry(self.registry, self.threads)
+        self.recent = RecentRegistry(self.registry, self.threads)
         self._planned: tuple[Registry, Plan] | None = None
         self._approvals = ApprovalBoard()
         self._runs: dict[str, AnswerRun] = {}
@@ -72,7 +72,7 @@ class ChatStudio:
 
     async def models(self, user: ChatUser) -> list[dict[str, Any]]:
         """The models of all providers that serve now."""
-        registry = await self._recent.get(fresh=True)
+        registry = await self.recent.get(fresh=True)
         return await self._catalog.models(registry.of_type(PluginType.PROVIDER), self._calls(registry, user.to_dict()))
 
     async def plan_for(self, model: str, user: dict[str, Any]) -> tuple[Plan, Plugins]:
@@ -81,12 +81,12 @@ class ChatStudio:
         Raises:
             ChatError: there is no such model, or its provider does not serve.
         """
-        registry = await self._recent.get()
+        registry = await self.recent.get()
         calls = self._calls(registry, user)
         try:
             await self._catalog.check_model(model, registry, calls)
         except ChatError:  # its provider may have been loaded a moment ago
-            registry = await self._recent.get(fresh=True)
+            registry = await self.recent.get(fresh=True)
             calls = self._calls(registry, user)
             await self._catalog.check_model(model, registry, calls)
         if self._planned is None or self._planned[0] is not registry:
@@ -95,7 +95,7 @@ class ChatStudio:
 
     async def tools_for(self, user: ChatUser) -> tuple[dict[str, Tool], Plugins]:
         """What all tool plugins that serve now offer, and how they are called as `user`."""
-        registry = await self._recent.get(fresh=True)
+        registry = await self.recent.get(fresh=True)
         calls = self._calls(registry, user.to_dict())
         return await self._tools("auto", registry, calls), calls
 
@@ -216,7 +216,7 @@ class ChatStudio:
 
     async def complete(self, question: Question) -> dict[str, Any]:
         """Answer a plugin's own question to a model; nothing of it is stored."""
-        registry = await self._recent.get()
+        registry = await self.recent.get()
         calls = self._calls(registry, question.user)
         return await complete(question, registry, calls, pricing=self._catalog.pricing, afterwards=self.afterwards)
 
@@ -298,7 +298,7 @@ class ChatStudio:
         tasks = [*(run.task for run in self._runs.values()), *self._titles]
         await asyncio.gather(*tasks, return_exceptions=True)
         await self.afterwards.close()
-        await self._recent.close()
+        await self.recent.close()
         await self._relay.close()
         await asyncio.get_running_loop().run_in_executor(None, self.threads.close)
 

@@ -21,6 +21,7 @@ from aichat.chat.exchange import Exchange
 from aichat.chat.routes import close_chat, use_studio
 from aichat.chat.studio import ChatStudio
 from aichat.chat.v1.connection import Client
+from plugins_app.models import Plugin, PluginInstance
 from tests.integration.chat_client import Answer, ChatClient
 from tests.integration.test_chat_routes import Gate, add_plugin, client_of
 from tests.unit.chat_fakes import FakePlugins, call_chunk, end_chunk, text_chunk
@@ -428,3 +429,17 @@ async def test_a_database_that_is_away_does_not_stop_the_models(
     assert (answer.status, answer.json()["error"]["code"]) == (503, "unavailable")
     await fresh.close()
     use_studio(chat)
+
+
+async def test_a_middleware_unloaded_a_moment_ago_is_asked_no_more(
+    chat: ChatStudio, plugins: FakePlugins, ann: ChatClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await chat.threads.run(add_plugin, "shy", "middleware")
+    plugins.methods["shy__before_request"] = plugins.methods["shy__after_response"] = lambda value: value
+    assert (await ann.post(URL, HI)).status == 200
+    monkeypatch.setattr(chat.registry, "_max_age", 3600.0)
+    del plugins.methods["shy__before_request"]
+    assert (await ann.post(URL, HI)).status == 404  # it is loaded, so it is not left out
+    await chat.threads.run(Plugin.objects.filter(pk="shy").update, desired=None)
+    await chat.threads.run(PluginInstance.objects.filter(plugin_id="shy").delete)
+    assert (await ann.post(URL, HI)).status == 200

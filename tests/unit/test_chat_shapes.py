@@ -84,7 +84,7 @@ async def test_a_middleware_that_returns_no_chunk_is_skipped_or_named() -> None:
     plugins = FakePlugins(
         odd__before_request=lambda request: request, odd__on_chunk=lambda chunk: {"choices": [{"delta": "x"}]}
     )
-    request = ChatRequest("p/m", [], {}, None)
+    request = ChatRequest("p/m", [{"role": "user", "content": "hi"}], {}, None)
     lenient = MiddlewareChain([Middleware("odd", on_error="skip")], plugins)
     await lenient.before(request)
     assert await lenient.chunks([text_chunk("a")]) == [text_chunk("a")]
@@ -233,3 +233,11 @@ def test_what_databases_refuse_is_not_stored() -> None:
     assert storable(told) == {"a": ["b", None, {"c": 1.5}], "d": None}
     assert cost_of({"cost": float("nan"), "prompt_tokens": 1}, None) is None
     assert first_words([{"role": "user", "content": "a\x00b"}]) == "ab"
+
+
+@pytest.mark.parametrize("messages", [[], [1], [{"content": "x"}], "text"])
+def test_a_middleware_cannot_return_messages_that_are_none(messages: Any) -> None:
+    request = ChatRequest("p/m", [{"role": "user", "content": "hi"}], {}, None)
+    with pytest.raises(ChatError) as caught:
+        request.changed_to({"model": "p/m", "messages": messages})
+    assert caught.value.code == "middleware_invalid"

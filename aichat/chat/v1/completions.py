@@ -9,6 +9,7 @@ from contextlib import aclosing
 import orjson
 
 from aichat.chat.auth import ChatUser
+from aichat.chat.errors import ChatError
 from aichat.chat.exchange import Exchange
 from aichat.chat.plan import ChatRequest
 from aichat.chat.studio import ChatStudio
@@ -27,6 +28,15 @@ async def complete_chat(studio: ChatStudio, user: ChatUser, raw: bytes, client: 
     """
     order = read_chat(raw)
     exchange = await _exchange(studio, user, order)
+    try:
+        await _complete(exchange, order, client)
+    except ChatError as error:  # a middleware may have been unloaded a moment ago
+        if exchange.asked or not await studio.recent.is_gone(error.plugin_id):
+            raise
+        await _complete(await _exchange(studio, user, order), order, client)
+
+
+async def _complete(exchange: Exchange, order: CompletionOrder, client: Client) -> None:
     if order.stream:
         await _stream(exchange, order, client)
     else:
