@@ -71,6 +71,7 @@ class Environment:
     deleted_days: int
     idle_days: int
     attachment_mb: int
+    waiting_mb: int
     mcp_destructive: bool
 
     @property
@@ -120,6 +121,7 @@ class Environment:
             "STUDIO_DELETED_DAYS": str(self.deleted_days),
             "STUDIO_IDLE_DAYS": str(self.idle_days),
             "STUDIO_ATTACHMENT_MB": str(self.attachment_mb),
+            "STUDIO_ATTACHMENTS_WAITING_MB": str(self.waiting_mb),
             "DEV": str(int(self.dev)),
             "STUDIO_MCP_DESTRUCTIVE": str(int(self.mcp_destructive)),
         }
@@ -166,6 +168,7 @@ def read_environment(environ: Mapping[str, str] | None = None, root: Path = ROOT
         deleted_days=_number(given, "STUDIO_DELETED_DAYS", default=30, low=0, high=36_500),
         idle_days=_number(given, "STUDIO_IDLE_DAYS", default=0, low=0, high=36_500),
         attachment_mb=_number(given, "STUDIO_ATTACHMENT_MB", default=10, low=1, high=15),
+        waiting_mb=_number(given, "STUDIO_ATTACHMENTS_WAITING_MB", default=500, low=15, high=1_000_000),
         mcp_destructive=_flag(given, "STUDIO_MCP_DESTRUCTIVE"),
     )
 

@@ -16,6 +16,7 @@ CHAT_CODES: dict[str, tuple[int, str]] = {
     "attachment_not_found": (404, "There is no such attachment"),
     "attachment_in_use": (409, "The attachment belongs to a message"),
     "attachment_too_large": (413, "The attachment is too large"),
+    "attachments_waiting": (429, "Too many files wait for a message"),
     "attachment_unsupported": (415, "Such files cannot be attached"),
     "attachment_invalid": (422, "The file cannot be read"),
     "import_unreadable": (422, "The file cannot be imported"),

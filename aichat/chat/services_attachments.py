@@ -5,17 +5,36 @@ from __future__ import annotations
 from datetime import timedelta
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
+from django.db.models import Count, Sum
 from django.utils import timezone
 
 from aichat.chat.errors import ChatError
 from aichat.chat.files import clean_name, file_facts
 from aichat.chat.models import Attachment, AttachmentContent
 
-__all__ = ["attachment_add", "attachment_content", "attachment_delete", "attachments_purge"]
+__all__ = ["attachment_add", "attachment_content", "attachment_delete", "attachment_upload", "attachments_purge"]
 
 #: How long a file waits for its message.
 _UNUSED = timedelta(days=1)
+
+
+def attachment_upload(*, user_id: int, name: str, data: bytes) -> Attachment:
+    """Store a file that is to be named in a message.
+
+    Raises:
+        ChatError: as for `attachment_add`, or too much of the user's waits for a message already.
+    """
+    since = timezone.now() - _UNUSED
+    waiting = Attachment.objects.filter(user_id=user_id, messages=None, created_at__gte=since)
+    found = waiting.aggregate(number=Count("pk"), size=Sum("size", default=0))
+    most, most_bytes = settings.STUDIO_ATTACHMENTS_WAITING, settings.STUDIO_ATTACHMENTS_WAITING_BYTES
+    if found["number"] >= most or found["size"] + len(data) > most_bytes:
+        limit = f"{most} files, and {most_bytes // 10**6} MB together"
+        detail = f"Only {limit}, may wait for a message. Send or delete some; each is deleted after a day."
+        raise ChatError("attachments_waiting", detail)
+    return attachment_add(user_id=user_id, name=name, data=data)
 
 
 def attachment_add(*, user_id: int, name: str, data: bytes) -> Attachment:

@@ -62,7 +62,7 @@ class AttachmentViewSet(viewsets.GenericViewSet[Attachment]):
     def create(self, request: Request) -> Response:
         """Upload a picture, a text or a PDF, to be named in a message within a day."""
         file = uploaded(request)
-        attachment = services.attachment_add(user_id=self._user_id, name=file.name or "file", data=file.read())
+        attachment = services.attachment_upload(user_id=self._user_id, name=file.name or "file", data=file.read())
         return Response(AttachmentSerializer(attachment).data, 201)
 
     @extend_schema(responses={(200, "application/octet-stream"): OpenApiTypes.BINARY})

@@ -110,6 +110,7 @@ CODES: dict[str, tuple[int, str]] = {
     "cancelled": (499, "The call was cancelled"),
     "call_loop": (409, "Plugins called each other in a circle"),
     "storage_quota": (413, "The plugin's storage is full"),
+    "counter_quota": (413, "The plugin has too many counters"),
     # webhooks and nodes
     "webhook_not_found": (404, "There is no such webhook"),
     "delivery_not_found": (404, "There is no such delivery"),

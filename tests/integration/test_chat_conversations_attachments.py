@@ -208,3 +208,16 @@ def test_what_no_message_has_is_purged_after_a_day(ann: Client) -> None:
     assert sorted(Attachment.objects.values_list("name", flat=True)) == ["fresh", "used"]
     Conversation.objects.filter(pk=start.conversation_id).delete()
     assert attachments_purge() == 1
+
+
+def test_only_so_much_waits_for_a_message(ann: Client, settings: LazySettings) -> None:
+    settings.STUDIO_ATTACHMENTS_WAITING, settings.STUDIO_ATTACHMENTS_WAITING_BYTES = 2, 12
+    used = added(ann, "a.txt", b"hello")
+    added(ann, "b.txt", b"hello")
+    assert upload(ann, "c.txt", b"x").json()["code"] == "attachments_waiting"
+    begin("ann", "look", attachments=[UUID(used["id"])])
+    large = upload(ann, "c.txt", b"x" * 8)
+    assert (large.status_code, large.json()["code"]) == (429, "attachments_waiting")
+    assert added(browser_of("bob"), "c.txt", b"x" * 8)["size"] == 8
+    Attachment.objects.filter(name="b.txt").update(created_at=timezone.now() - timedelta(days=2))
+    assert upload(ann, "c.txt", b"x" * 8).status_code == 201

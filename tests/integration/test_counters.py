@@ -87,6 +87,28 @@ async def test_what_is_no_counter_is_refused(wrong: dict[str, Any]) -> None:
     assert caught.value.code == "arguments_invalid"
 
 
+async def test_a_plugin_has_only_so_many_counters_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("plugins_app.services.counters._MOST", 2)
+    counter = fresh()
+    for name in ("a", "b", "a"):
+        await counter_add_async(**counter | {"name": name}, amount=1, window_s=HOUR)
+    third = counter | {"name": "c"}
+    with pytest.raises(StudioError) as caught:
+        await counter_add_async(**third, amount=1, window_s=HOUR)
+    assert caught.value.code == "counter_quota" and "100" not in str(caught.value)
+    assert (await counter_add_async(**third, amount=0, window_s=HOUR))["total"] == 0
+    assert (await counter_add_async(**fresh(), amount=1, window_s=HOUR))["total"] == 1
+
+
+async def test_a_counter_whose_window_has_ended_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("plugins_app.services.counters._MOST", 1)
+    counter = fresh()
+    await counter_add_async(**counter, amount=1, window_s=1)
+    async with asyncio.timeout(10):
+        while (await _counted(counter | {"name": "next"})) is None:
+            await asyncio.sleep(0.05)
+
+
 async def test_without_redis_it_says_so_at_once_and_counts_again_when_it_is_back(own_redis: Valkey) -> None:
     counter = fresh()
     assert (await counter_add_async(**counter, amount=1, window_s=HOUR))["total"] == 1
