@@ -125,8 +125,15 @@ def _canonical(value: Any) -> str:
 
 
 def mask(config: Any) -> Any:
-    """The configuration as it may be shown."""
-    return _walk(config, lambda _: MASK)
+    """The configuration as it may be shown: with a mask where a secret is, and an empty text where none was given."""
+    return _walk(config, lambda sealed: "" if _is_empty(sealed) else MASK)
+
+
+def _is_empty(sealed: Mapping[str, str]) -> bool:
+    try:
+        return decrypt(sealed) in ("", None)
+    except ValueError:  # its key is gone: there is one, and nobody can read it
+        return False
 
 
 def without(config: Any) -> Any:

@@ -40,6 +40,12 @@ def test_the_mask_hides_every_secret(sealed: dict[str, Any]) -> None:
     }
 
 
+def test_a_secret_that_was_never_given_shows_as_empty_and_can_be_sent_back_so() -> None:
+    sealed = seal({"api_key": ""}, SCHEMA)
+    assert mask(sealed) == {"api_key": ""}
+    assert unmask(mask(sealed), sealed) == ({"api_key": ""}, [])
+
+
 def test_a_mask_sent_back_means_unchanged(sealed: dict[str, Any]) -> None:
     given, errors = unmask(mask(sealed), sealed)
     assert (given, errors) == (sealed, [])

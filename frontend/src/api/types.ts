@@ -47,6 +47,7 @@ export interface JsonSchema {
   readonly writeOnly?: boolean;
   readonly secret?: boolean;
   readonly properties?: Readonly<Record<string, JsonSchema>>;
+  readonly additionalProperties?: boolean | JsonSchema;
   readonly required?: readonly string[];
   readonly items?: JsonSchema;
   readonly minimum?: number;

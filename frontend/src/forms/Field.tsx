@@ -1,6 +1,7 @@
 import { type ReactNode, useId, useState } from "react";
 import type { FieldError, JsonSchema } from "@/api/types";
 import { ListInput } from "./ListInput";
+import { PairsInput } from "./PairsInput";
 import { SecretInput } from "./SecretInput";
 import { type FieldKind, kindOf, labelOf, messagesAt, parseNumber } from "./schema";
 
@@ -26,6 +27,7 @@ export interface InputProps {
     readonly "aria-describedby": string;
     readonly "aria-required": boolean;
     readonly name: string;
+    readonly "aria-label"?: string;
   };
 }
 
@@ -68,7 +70,13 @@ function Help({ schema, kind }: { schema: JsonSchema; kind: FieldKind }): ReactN
   const { description, minimum, maximum } = schema;
   const range = kind === "number" && rangeText(minimum, maximum);
   if (!description && !range) return null;
-  return <p className="field-help">{[description, range].filter(Boolean).join(" ")}</p>;
+  return <p className="field-help">{withCode([description, range].filter(Boolean).join(" "))}</p>;
+}
+
+/** Text with what stands between backticks as code. */
+function withCode(text: string): ReactNode {
+  // biome-ignore lint/suspicious/noArrayIndexKey: the text never changes
+  return text.split("`").map((part, at) => (at % 2 ? <code key={at}>{part}</code> : part));
 }
 
 function rangeText(minimum: number | undefined, maximum: number | undefined): string {
@@ -223,5 +231,7 @@ const INPUTS: Record<FieldKind, (props: InputProps) => ReactNode> = {
   choices: ChoicesInput,
   list: ListInput,
   object: JsonInput,
+  items: JsonInput,
+  pairs: PairsInput,
   json: JsonInput,
 };

@@ -1,6 +1,7 @@
 import type { FieldError, JsonSchema } from "@/api/types";
 import { Field } from "./Field";
-import { asValues, pointerTo, type Values } from "./schema";
+import { ItemsGroup } from "./ItemsGroup";
+import { asValues, kindOf, pointerTo, type Values } from "./schema";
 
 interface SchemaFormProps {
   readonly schema: JsonSchema;
@@ -21,36 +22,34 @@ export function SchemaForm({
   disabled = false,
 }: SchemaFormProps) {
   const change = (name: string, value: unknown) => onChange({ ...values, [name]: value });
+  const nested = (field: JsonSchema, held: unknown, at: string, set: (value: Values) => void) => (
+    <SchemaForm
+      schema={field}
+      values={asValues(held)}
+      errors={errors}
+      onChange={set}
+      base={at}
+      disabled={disabled}
+    />
+  );
   return (
     <div className="schema-form">
-      {fieldsOf(schema).map(([name, field]) =>
-        field.properties ? (
+      {fieldsOf(schema).map(([name, field]) => {
+        const pointer = pointerTo(base, name);
+        const set = (value: unknown) => change(name, value);
+        const common = { name, schema: field, value: values[name], pointer, errors, disabled, onChange: set };
+        if (kindOf(field) === "items") return <ItemsGroup key={name} {...common} render={nested} />;
+        if (!field.properties) {
+          return <Field key={name} {...common} required={schema.required?.includes(name) ?? false} />;
+        }
+        return (
           <fieldset key={name} className="field-group" disabled={disabled}>
             <legend>{field.title ?? name}</legend>
             {field.description && <p className="field-help">{field.description}</p>}
-            <SchemaForm
-              schema={field}
-              values={asValues(values[name])}
-              errors={errors}
-              onChange={(value) => change(name, value)}
-              base={pointerTo(base, name)}
-              disabled={disabled}
-            />
+            {nested(field, values[name], pointer, set)}
           </fieldset>
-        ) : (
-          <Field
-            key={name}
-            name={name}
-            schema={field}
-            value={values[name]}
-            pointer={pointerTo(base, name)}
-            required={schema.required?.includes(name) ?? false}
-            errors={errors}
-            disabled={disabled}
-            onChange={(value) => change(name, value)}
-          />
-        ),
-      )}
+        );
+      })}
     </div>
   );
 }

@@ -153,3 +153,68 @@ test("references inside the schema are followed, and one to itself ends", () => 
   expect(properties?.retry).toEqual({ type: "object", properties: { attempts: { type: "integer" } } });
   expect(properties?.tree?.properties?.child?.type).toBe("object");
 });
+
+const SERVERS: JsonSchema = {
+  type: "object",
+  properties: {
+    servers: {
+      type: "array",
+      items: {
+        type: "object",
+        required: ["name"],
+        properties: {
+          name: { type: "string", title: "Name" },
+          enabled: { type: "boolean", default: true },
+          headers: { type: "object", additionalProperties: { type: "string", format: "password" } },
+        },
+      },
+    },
+  },
+};
+
+function Servers({ stored, errors = [] }: { stored: Values; errors?: readonly FieldError[] }) {
+  const [values, setValues] = useState(() => withDefaults(SERVERS, stored));
+  now = values;
+  return <SchemaForm schema={SERVERS} values={values} errors={errors} onChange={setValues} />;
+}
+
+test("a list of things has a card for each, which can be added, filled in and removed", () => {
+  render(<Servers stored={{ servers: [{ name: "one" }, { name: "two" }] }} />);
+  expect(now).toEqual({
+    servers: [
+      { name: "one", enabled: true },
+      { name: "two", enabled: true },
+    ],
+  });
+  fireEvent.click(screen.getByRole("button", { name: "Remove one" }));
+  expect(field("servers/0/name").getByRole<HTMLInputElement>("textbox").value).toBe("two");
+  const adds = screen.getAllByRole("button", { name: "Add" });
+  fireEvent.click(adds.at(-1) as HTMLElement);
+  expect(check(SERVERS, now)).toEqual([{ pointer: "/servers/1/name", message: "This is needed." }]);
+  type(field("servers/1/name").getByRole("textbox"), "three");
+  expect(toSend(SERVERS, now)).toEqual({
+    servers: [
+      { name: "two", enabled: true },
+      { name: "three", enabled: true },
+    ],
+  });
+});
+
+test("names with texts are rows; a stored secret stays, and a row without a name is not sent", () => {
+  render(<Servers stored={{ servers: [{ name: "one", headers: { Authorization: MASK } }] }} />);
+  const headers = field("servers/0/headers");
+  expect(headers.getByText("Stored")).toBeTruthy();
+  fireEvent.click(headers.getByRole("button", { name: "Add" }));
+  fireEvent.change(headers.getByLabelText("Value"), { target: { value: "s3cret" } });
+  expect(now).toMatchObject({ servers: [{ headers: { Authorization: MASK } }] });
+  fireEvent.change(headers.getAllByLabelText("Name").at(-1) as HTMLElement, { target: { value: "X-Key" } });
+  expect(now).toMatchObject({ servers: [{ headers: { Authorization: MASK, "X-Key": "s3cret" } }] });
+  fireEvent.click(headers.getByRole("button", { name: "Remove Authorization" }));
+  expect(now).toEqual({ servers: [{ name: "one", enabled: true, headers: { "X-Key": "s3cret" } }] });
+});
+
+test("a card with a mistake in it is open and shows it", () => {
+  const errors = [{ pointer: "/servers/0/name", message: "It is taken." }];
+  render(<Servers stored={{ servers: [{ name: "one" }] }} errors={errors} />);
+  expect(screen.getByText("It is taken.").closest("details")?.open).toBe(true);
+});

@@ -13,6 +13,8 @@ export type FieldKind =
   | "choices"
   | "list"
   | "object"
+  | "items"
+  | "pairs"
   | "json";
 
 export type Values = Readonly<Record<string, unknown>>;
@@ -25,6 +27,7 @@ export function kindOf(schema: JsonSchema): FieldKind {
   if (type === "integer" || type === "number") return "number";
   if (type === "string") return isLong(schema) ? "long" : "string";
   if (type === "object" && schema.properties) return "object";
+  if (type === "object" && holdsTexts(schema)) return "pairs";
   if (type === "array") return arrayKind(schema.items);
   return "json";
 }
@@ -57,7 +60,13 @@ function at(root: JsonSchema, ref: string): unknown {
 
 function arrayKind(items: JsonSchema | undefined): FieldKind {
   if (items?.enum) return "choices";
+  if (items?.properties) return "items";
   return !items || ["string", "integer", "number"].includes(typeOf(items) ?? "") ? "list" : "json";
+}
+
+/** Whether it maps names of one's own choice to texts, such as headers. */
+function holdsTexts({ additionalProperties: values }: JsonSchema): boolean {
+  return typeof values === "object" && typeOf(values) === "string" && !values.enum;
 }
 
 export function isSecret({ format, writeOnly, secret }: JsonSchema): boolean {
@@ -88,7 +97,9 @@ export function labelOf(name: string, { title }: JsonSchema): string {
 export function withDefaults(schema: JsonSchema, values: Values): Values {
   const filled: Record<string, unknown> = { ...values };
   for (const [name, field] of Object.entries(schema.properties ?? {})) {
-    if (field.properties) filled[name] = withDefaults(field, asValues(filled[name] ?? field.default));
+    const value = filled[name] ?? field.default;
+    if (field.properties) filled[name] = withDefaults(field, asValues(value));
+    else if (kindOf(field) === "items") filled[name] = eachItem(field, value, withDefaults);
     else if (filled[name] === undefined && field.default !== undefined) filled[name] = field.default;
   }
   return filled;
@@ -100,9 +111,18 @@ export function toSend(schema: JsonSchema, values: Values): Values {
   for (const [name, value] of Object.entries(values)) {
     const field = schema.properties?.[name];
     if (value === undefined || (value === "" && field && mayBeAbsent(schema, name, field))) continue;
-    sent[name] = field?.properties ? toSend(field, asValues(value)) : value;
+    if (field?.properties) sent[name] = toSend(field, asValues(value));
+    else sent[name] = field && kindOf(field) === "items" ? eachItem(field, value, toSend) : value;
   }
   return sent;
+}
+
+function eachItem(
+  { items }: JsonSchema,
+  value: unknown,
+  change: (schema: JsonSchema, item: Values) => Values,
+): unknown {
+  return Array.isArray(value) && items ? value.map((item) => change(items, asValues(item))) : value;
 }
 
 function mayBeAbsent(schema: JsonSchema, name: string, field: JsonSchema): boolean {
@@ -119,6 +139,9 @@ export function check(schema: JsonSchema, values: Values, base = ""): readonly F
     const pointer = pointerTo(base, name);
     const value = values[name];
     if (field.properties) return check(field, asValues(value), pointer);
+    const { items } = field;
+    if (items && kindOf(field) === "items" && Array.isArray(value))
+      return value.flatMap((item, at) => check(items, asValues(item), pointerTo(pointer, String(at))));
     const message = complaint(field, value, schema.required?.includes(name) ?? false);
     return message ? [{ pointer, message }] : [];
   });
