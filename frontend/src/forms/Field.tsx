@@ -3,7 +3,7 @@ import type { FieldError, JsonSchema } from "@/api/types";
 import { ListInput } from "./ListInput";
 import { PairsInput } from "./PairsInput";
 import { SecretInput } from "./SecretInput";
-import { type FieldKind, kindOf, labelOf, messagesAt, parseNumber } from "./schema";
+import { type FieldKind, inputOf, labelOf, messagesAt, parseNumber } from "./schema";
 
 interface FieldProps {
   readonly name: string;
@@ -34,7 +34,7 @@ export interface InputProps {
 /** One setting: its label, its input, what it is for, and what is wrong with it. */
 export function Field({ name, schema, value, pointer, required, disabled, errors, onChange }: FieldProps) {
   const id = useId();
-  const kind = kindOf(schema);
+  const kind = inputOf(schema, value);
   const messages = messagesAt(errors, pointer, true);
   const aria = {
     "aria-invalid": messages.length > 0,

@@ -1,7 +1,7 @@
 import type { FieldError, JsonSchema } from "@/api/types";
 import { Field } from "./Field";
 import { ItemsGroup } from "./ItemsGroup";
-import { asValues, kindOf, pointerTo, type Values } from "./schema";
+import { asValues, inputOf, pointerTo, type Values } from "./schema";
 
 interface SchemaFormProps {
   readonly schema: JsonSchema;
@@ -38,7 +38,8 @@ export function SchemaForm({
         const pointer = pointerTo(base, name);
         const set = (value: unknown) => change(name, value);
         const common = { name, schema: field, value: values[name], pointer, errors, disabled, onChange: set };
-        if (kindOf(field) === "items") return <ItemsGroup key={name} {...common} render={nested} />;
+        if (inputOf(field, values[name]) === "items")
+          return <ItemsGroup key={name} {...common} render={nested} />;
         if (!field.properties) {
           return <Field key={name} {...common} required={schema.required?.includes(name) ?? false} />;
         }

@@ -218,3 +218,14 @@ test("a card with a mistake in it is open and shows it", () => {
   render(<Servers stored={{ servers: [{ name: "one" }] }} errors={errors} />);
   expect(screen.getByText("It is taken.").closest("details")?.open).toBe(true);
 });
+
+test("a reference to a variable where a list would be is shown, and stays as it is", () => {
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: so a variable is named in a configuration
+  const stored = { features: "${ENV:FEATURES}", api_key: MASK, region: "eu" };
+  render(<Harness stored={stored} />);
+  expect(field("features").getByRole<HTMLTextAreaElement>("textbox").value).toBe(
+    JSON.stringify(stored.features),
+  );
+  expect(check(SCHEMA, now)).toEqual([]);
+  expect(toSend(SCHEMA, now).features).toBe(stored.features);
+});

@@ -32,6 +32,13 @@ export function kindOf(schema: JsonSchema): FieldKind {
   return "json";
 }
 
+/** What the value can be edited as: a reference to a variable is a text, also where a list or an object would be. */
+export function inputOf(schema: JsonSchema, value: unknown): FieldKind {
+  const kind = kindOf(schema);
+  const many = kind === "items" || kind === "pairs" || kind === "list" || kind === "choices";
+  return many && typeof value === "string" ? "json" : kind;
+}
+
 const DEEPEST = 8;
 
 /** The schema with its local `$ref`s put in place; one that refers to itself stays a reference, shown as JSON. */
