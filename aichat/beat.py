@@ -3,6 +3,9 @@
 Its own schedulers go by the time of day: when the clock is set back by three hours, nothing is due for three hours.
 Here "now" runs on from the start of the process. Nothing is kept in a file: everything is due soon after a start, which
 is when there is most to tidy up, and there is no file that a power cut can spoil.
+
+Beat has a Celery application of its own, without Django and without the tasks: it sends their names, and needs half the
+memory so.
 """
 
 from __future__ import annotations
@@ -10,9 +13,13 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime, timedelta
 
+from celery import Celery
 from celery.beat import Scheduler
 
-__all__ = ["SteadyScheduler", "steady_now"]
+__all__ = ["SteadyScheduler", "app", "steady_now"]
+
+app = Celery("aichat", fixups=[])
+app.config_from_object("aichat.settings", namespace="CELERY")
 
 _START = datetime.now(UTC)
 _START_MONOTONIC = time.monotonic()

@@ -156,7 +156,7 @@ def read_environment(environ: Mapping[str, str] | None = None, root: Path = ROOT
         node=_node(given),
         node_expiry=_number(given, "STUDIO_NODE_EXPIRY", default=86_400, low=1, high=999_999_999),
         web_workers=_number(given, "WEB_WORKERS", default=2, low=1, high=256),
-        worker_concurrency=_number(given, "WORKER_CONCURRENCY", default=2, low=1, high=256),
+        worker_concurrency=_number(given, "WORKER_CONCURRENCY", default=8, low=1, high=256),
         soak_seconds=_number(given, "STUDIO_SOAK", default=30, low=0, high=86_400),
         debug=_flag(given, "STUDIO_DEBUG"),
         dev=_flag(given, "DEV"),
