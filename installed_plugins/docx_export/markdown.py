@@ -13,7 +13,7 @@ from mdit_py_plugins.texmath import texmath_plugin
 
 from .code import code_runs
 from .formulas import formula
-from .maths import mathml
+from .maths import brackets_within_text, mathml
 from .paragraphs import Place, paragraph, rule, table
 from .runs import Look, line_break, runs
 from .word import Word
@@ -29,7 +29,7 @@ def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False, "maxNesting": 20})
     parser.enable(["table", "strikethrough"])
     parser.use(dollarmath_plugin, allow_labels=False, allow_space=False, allow_digits=False, double_inline=True)
-    return parser.use(texmath_plugin, delimiters="brackets").use(amsmath_plugin)
+    return parser.use(texmath_plugin, delimiters="brackets").use(amsmath_plugin).use(brackets_within_text)
 
 
 _PARSER = _parser()
@@ -94,7 +94,9 @@ class Writer:
         looks = [Look(bold=number == 0) for number in range(len(lines))]
         rows = [[self._inlines(cell, look) for cell in row.children] for row, look in zip(lines, looks, strict=True)]
         sides = [str(cell.attrs.get("style", "")).removeprefix("text-align:") or "left" for cell in lines[0].children]
-        yield table(rows, sides, rtl=is_rtl(_plain(node)), indent=place.indent)
+        columns = zip(*(row.children for row in lines), strict=False)
+        lengths = [max(_length(cell) for cell in column) for column in columns]
+        yield table(rows, sides, lengths, rtl=is_rtl(_plain(node)), indent=place.indent)
         yield paragraph([], place)
 
     def _rule(self, node: SyntaxTreeNode, place: Place) -> Iterator[Xml]:
@@ -137,6 +139,10 @@ class Writer:
         marked = replace(look, link=True)
         content = runs(node.content or "image", marked) if is_image else self._inlines(node, marked)
         return [self._word.link(address, content)]
+
+
+def _length(node: SyntaxTreeNode) -> int:
+    return sum(len(child.content) for child in node.walk() if not child.children)
 
 
 def _plain(node: SyntaxTreeNode) -> str:

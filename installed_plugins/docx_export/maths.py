@@ -11,8 +11,10 @@ from functools import lru_cache
 from xml.etree.ElementTree import Element
 
 from latex2mathml.converter import convert_to_element
+from markdown_it import MarkdownIt
+from markdown_it.rules_inline import StateInline
 
-__all__ = ["mathml"]
+__all__ = ["brackets_within_text", "mathml"]
 
 _LONGEST, _DEEPEST = 4000, 24
 _ELEMENTS = {
@@ -33,6 +35,24 @@ _GATHERED = re.compile(r"\\(begin|end)\{(?:gather|gathered|multline)\*?\}")
 _EQUATION = re.compile(
     r"\\(?:begin|end)\{(?:equation|displaymath|math)\*?\}|\\(?:label|tag)\*?\{[^{}]*\}|\\(?:nonumber|notag)\b"
 )
+
+
+def brackets_within_text(parser: MarkdownIt) -> None:
+    r"""Formulas between \[ and \] right after text, without an empty line: most models write them so."""
+    parser.inline.ruler.before("escape", "math_brackets_within_text", _bracketed)
+
+
+def _bracketed(state: StateInline, silent: bool) -> bool:
+    start = state.pos + 2
+    if not state.src.startswith("\\[", state.pos):
+        return False
+    end = state.src.find("\\]", start, min(start + _LONGEST, state.posMax))
+    latex = state.src[start:end].strip() if end >= 0 else ""
+    if latex and not silent:
+        state.push("math_inline_double", "math", 0).content = latex
+    if latex:
+        state.pos = end + 2
+    return bool(latex)
 
 
 @lru_cache(maxsize=1024)

@@ -55,8 +55,10 @@ def rule() -> Xml:
     return el("w:p", el("w:pPr", el("w:pBdr", line)))
 
 
-def table(rows: Sequence[Sequence[Iterable[Xml]]], sides: Sequence[str], *, rtl: bool, indent: int) -> Xml:
-    """A table; its first row is repeated on each page."""
+def table(
+    rows: Sequence[Sequence[Iterable[Xml]]], sides: Sequence[str], lengths: Sequence[int], *, rtl: bool, indent: int
+) -> Xml:
+    """A table; its first row is repeated on each page. `lengths` are those of its columns' longest texts."""
     borders = [el(f"w:{side}", val="single", sz="4", space="0", color="C8CDD3") for side in _SIDES]
     properties = el(
         "w:tblPr",
@@ -66,8 +68,18 @@ def table(rows: Sequence[Sequence[Iterable[Xml]]], sides: Sequence[str], *, rtl:
         el("w:tblBorders", *borders),
         el("w:tblLayout", type="autofit"),
     )
-    grid = el("w:tblGrid", *(el("w:gridCol", w=str(9000 // max(len(sides), 1))) for _ in sides))
+    grid = el("w:tblGrid", *(el("w:gridCol", w=str(width)) for width in _widths(lengths, _TABLE_WIDTH - indent)))
     return el("w:tbl", properties, grid, *(_row(row, sides, rtl, not number) for number, row in enumerate(rows)))
+
+
+_TABLE_WIDTH = 9000
+_SHORTEST, _LONGEST = 8, 48
+
+
+def _widths(lengths: Sequence[int], room: int) -> list[int]:
+    """Columns as wide as what is in them, between bounds: not every reader measures them itself."""
+    shares = [min(max(length, _SHORTEST), _LONGEST) for length in lengths]
+    return [room * share // sum(shares) for share in shares]
 
 
 _SIDES = ("top", "left", "bottom", "right", "insideH", "insideV")

@@ -92,6 +92,8 @@ class Word:
         self._pictures += 1
         inline = CT_Inline.new_pic_inline(self._pictures, part, "picture", *size)
         inline.docPr.set("descr", clean(name))
+        for side in "TBLR":  # what is not said is not nothing to every reader: LibreOffice would move it to the right
+            inline.set(f"dist{side}", "0")
         return el("w:r", el("w:drawing", inline))
 
     def _set_page(self, paper: str) -> int:

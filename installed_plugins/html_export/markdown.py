@@ -20,7 +20,7 @@ from pygments.lexers.special import TextLexer
 from pygments.util import ClassNotFound
 
 from .markup import element, mathematics, text
-from .maths import mathml
+from .maths import brackets_within_text, mathml
 
 __all__ = ["code", "markdown"]
 
@@ -132,7 +132,7 @@ def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False, "maxNesting": 20}, renderer_cls=_Renderer)
     parser.enable(["table", "strikethrough"])
     parser.use(dollarmath_plugin, allow_labels=False, allow_space=False, allow_digits=False, double_inline=True)
-    parser.use(texmath_plugin, delimiters="brackets").use(amsmath_plugin)
+    parser.use(texmath_plugin, delimiters="brackets").use(amsmath_plugin).use(brackets_within_text)
     assert isinstance(parser.renderer, _Renderer)
     for name in ("math_inline", "math_inline_double", "math_block", "amsmath"):  # the plugins have set their own
         parser.renderer.rules[name] = getattr(parser.renderer, name)

@@ -12,7 +12,7 @@ from mdit_py_plugins.texmath import texmath_plugin
 
 from .formulas import formula
 from .literals import array, breakable, call, is_rtl, joined, string, words
-from .maths import mathml
+from .maths import brackets_within_text, mathml
 
 __all__ = ["code", "markdown"]
 
@@ -25,7 +25,7 @@ def _parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark", {"html": False, "maxNesting": 12})
     parser.enable(["table", "strikethrough"])
     parser.use(dollarmath_plugin, allow_labels=False, allow_space=False, allow_digits=False, double_inline=True)
-    return parser.use(texmath_plugin, delimiters="brackets").use(amsmath_plugin)
+    return parser.use(texmath_plugin, delimiters="brackets").use(amsmath_plugin).use(brackets_within_text)
 
 
 _PARSER = _parser()

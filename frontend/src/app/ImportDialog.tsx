@@ -137,7 +137,7 @@ function Report({ report, onMore }: { report: ImportReport; onMore: () => void }
             {problems.map(({ title, detail }, index) => (
               // biome-ignore lint/suspicious/noArrayIndexKey: two may be called and fail the same
               <li key={index}>
-                <strong>{title || "Untitled"}</strong> {detail}
+                <strong>{title || "Untitled"}</strong> {detail.replace(`${title}: `, "")}
               </li>
             ))}
           </ul>

@@ -44,7 +44,14 @@ export function SettingsDialog({ person }: { person: Person }) {
         <Shortcut keys={["Esc"]} text="Stop the answer" />
       </dl>
       <p className="hint">
-        Signed in as {person.username}. {person.is_operator && <a href="/admin/">Administration</a>}{" "}
+        Signed in as {person.username}
+        {person.is_operator && (
+          <>
+            {" · "}
+            <a href="/admin/">Administration</a>
+          </>
+        )}
+        {" · "}
         <a href="/api/docs">API documentation</a>
       </p>
     </Dialog>

@@ -154,6 +154,13 @@ async def test_tables_are_tables() -> None:
     assert len(list(body.iter(f"{W}tblHeader"))) == 1
 
 
+async def test_columns_are_as_wide_as_their_texts() -> None:
+    document, _ = await opened("x", "| a | b |\n|---|---|\n| 1 | " + "long " * 8 + "|")
+    (table,) = document.tables
+    narrow, wide = [column.width for column in table.columns]
+    assert wide > 4 * narrow
+
+
 async def test_code_keeps_its_lines_and_gets_colours() -> None:
     document, _ = await opened("```python\ndef f():\n\treturn '<ü>'\n```\n\n    plain")
     blocks = [p for p in document.paragraphs if p.style and p.style.name == "Code"]
@@ -170,6 +177,8 @@ async def test_mathematics_is_words_own() -> None:
     )
     document, body = await opened("x", source)
     assert "$5 and $10" in text_of(document)
+    _, within = await opened("x", "So:\n\\[\nx^2\n\\]\nand on")
+    assert len(list(within.iter(f"{M}oMath"))) == 1
     tags = {element.tag.removeprefix(M) for element in body.iter() if element.tag.startswith(M)}
     assert {"oMath", "oMathPara", "f", "rad", "nary", "d", "m", "acc", "bar", "groupChr", "limLow", "borderBox"} <= tags
     assert len(list(body.iter(f"{M}oMath"))) >= 4
@@ -188,6 +197,7 @@ async def test_pictures_are_inside_and_broken_ones_named() -> None:
     ]
     document, _ = await opened(parts)
     assert [shape.width for shape in document.inline_shapes] == [40 * 9525] * 2
+    assert {shape._inline.get(f"dist{side}") for shape in document.inline_shapes for side in "TBLR"} == {"0"}
     assert {shape._inline.docPr.get("descr") for shape in document.inline_shapes} == {"cat.png", "dog.webp"}
     for words in ("broken.png (image/png, 50 bytes)", "a.pdf (application/pdf, 4 bytes)", "print(1)"):
         assert words in text_of(document)

@@ -190,6 +190,17 @@ async def test_code_is_highlighted_and_complete() -> None:
     assert "x = 1" in (await page("```no-such-language\nx = 1\n```")).text
 
 
+@pytest.mark.parametrize("source", ["So:\n\\[\n{}\n\\]\nand on", "- item\n  \\[ {} \\]", "> it is \\[{}\\]"])
+async def test_a_formula_in_brackets_may_follow_text_at_once(source: str) -> None:
+    found = await page("x", source.format(r"\frac{a}{b}"))
+    assert [(one["display"], one["alttext"]) for one in found.all("math")] == [("block", r"\frac{a}{b}")]
+
+
+async def test_brackets_without_a_formula_stay_text() -> None:
+    found = await page("x", r"`\[x\]`, \\[y\\], \[ \] and \[ alone")
+    assert not found.all("math")
+
+
 async def test_mathematics_is_mathml() -> None:
     found = await page("x", r"$\frac{a}{b}$, $5 and $10, \(x\)" + "\n\n$$\n\\sum_{i=1}^n i\n$$\n\n$$\n\\frac{\n$$")
     maths = found.all("math")

@@ -22,6 +22,7 @@ from plugins_app.sdk.testing import PluginHarness
 FOLDER = Path(__file__).parents[1]
 FORMULAS = r"""
 Inline $e^{i\pi}+1=0$ and \(\frac{a}{b}\), for $5 or $10.
+\[ \frac{c}{d} \]
 
 $$\int_0^\infty e^{-x^2}\,dx = \frac{\sqrt{\pi}}{2} \quad \sum_{i=1}^{n} i \quad \sqrt[3]{x}$$
 
