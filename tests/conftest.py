@@ -31,7 +31,7 @@ _DATABASE_FIXTURES = {
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests by their directory, and hold those in tests/unit to what it says."""
+    """Mark tests by their directory, hold those in tests/unit to what it says, and begin with the longest."""
     for item in items:
         kind = next(
             (kind for kind in ("unit", "acceptance", "e2e") if ROOT / "tests" / kind in item.path.parents), None
@@ -41,6 +41,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         used = _DATABASE_FIXTURES & set(getattr(item, "fixturenames", ()))
         if kind == "unit" and (used or item.get_closest_marker("django_db")):
             raise pytest.UsageError(f"{item.nodeid} is in tests/unit and uses {', '.join(used) or 'the database'}")
+    items.sort(key=lambda item: item.get_closest_marker("acceptance") is None)
 
 
 @pytest.fixture(scope="session")
