@@ -50,7 +50,7 @@ class Outcome:
         )
 
 
-#: A file's tests stay together: they share what they have started. The long ones come first, as tests/conftest.py has them.
+#: A file's tests stay together: they share what they have started. Long ones come first, as tests/conftest.py has them.
 BY_FILE = ("--dist", "loadfile", "--no-loadscope-reorder")
 CORES = min(4, os.cpu_count() or 1)
 STAGES = (
