@@ -66,6 +66,9 @@ def completion(endpoint: Endpoint, answer: Any) -> dict[str, Any]:
     choices = answer.get("choices")
     if not isinstance(choices, list) or not all(isinstance(one, dict) and one.get("message") for one in choices):
         raise Failure(garbage(endpoint, orjson.dumps(answer)))
+    for choice in choices:
+        if isinstance(choice["message"], dict) and isinstance(choice["message"].get("content"), list):
+            _flatten(choice["message"])
     return answer
 
 
@@ -95,6 +98,8 @@ async def read_chunks(endpoint: Endpoint, body: Body) -> AsyncGenerator[list[dic
                 yield _chunks_of(completion(endpoint, await _whole(endpoint, data, body)))
                 return
         found = events.feed(data)
+        if events.pending > _JSON_LIMIT:
+            raise Failure(garbage(endpoint, seen))
         if is_done := _DONE in found:
             found = found[: found.index(_DONE)]
         if batch := _chunks(endpoint, found):
@@ -193,10 +198,32 @@ def _read(endpoint: Endpoint, event: bytes) -> Any:
 def _check(endpoint: Endpoint, chunk: Any) -> None:
     if type(chunk) is not dict:
         raise Failure(garbage(endpoint, orjson.dumps(chunk)))
+    choices = chunk.get("choices")
     if chunk.get("error"):
         raise _failed(endpoint, chunk["error"])
-    if type(chunk.get("choices")) is not list:
+    if choices is None and isinstance(
+        chunk.get("message"), str
+    ):  # vLLM: {"object": "error", "message": ..., "code": 400}
+        raise _failed(endpoint, chunk)
+    if type(choices) is not list:
         chunk["choices"] = []
+    elif choices and type(choices[0]) is dict and type((choices[0].get("delta") or {}).get("content")) is list:
+        _flatten(choices[0]["delta"])
+    if type(groq := chunk.get("x_groq")) is dict and groq.get("usage") and not chunk.get("usage"):
+        chunk["usage"] = groq["usage"]
+
+
+def _flatten(message: dict[str, Any]) -> None:
+    """Mistral's models that think answer in parts: `thinking`, with parts of its own, and `text`."""
+    parts = [part for part in message["content"] if isinstance(part, dict)]
+    thoughts = [inner for part in parts for inner in _list(part.get("thinking"))]
+    message["content"] = "".join(str(part.get("text") or "") for part in parts)
+    if thoughts:
+        message["reasoning_content"] = "".join(str(one.get("text") or "") for one in thoughts if isinstance(one, dict))
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _is_last(chunk: Mapping[str, Any]) -> bool:

@@ -12,6 +12,11 @@ class EventReader:
         self._rest = b""
         self._data: list[bytes] = []
 
+    @property
+    def pending(self) -> int:
+        """How many bytes wait for the end of their event."""
+        return len(self._rest) + sum(map(len, self._data))
+
     def feed(self, data: bytes) -> list[bytes]:
         """The data of each event that is complete now."""
         if not self._rest and not self._data and _is_one(data):

@@ -12,6 +12,9 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from installed_plugins.openai_compatible.completions import read_chunks
+from installed_plugins.openai_compatible.endpoints import Endpoint
+from installed_plugins.openai_compatible.failures import Failure
 from plugins_app.sdk import AuthFailed, ConfigError, DeadlineExceeded, NotReady, PermissionDenied, UpstreamError
 from plugins_app.sdk.manifest import read_manifest
 from plugins_app.sdk.testing import PluginHarness
@@ -127,6 +130,14 @@ class TestAnswers:
         async with served(raw(sent)) as server, harness(server) as plugin:
             assert text_of(await asked(plugin)) == "ü"
 
+    async def test_parts_of_thinking_models_and_a_count_at_its_own_place_are_understood(self) -> None:
+        thinking = [{"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}, {"type": "text", "text": "a"}]
+        last = chunk({}, "stop") | {"x_groq": {"usage": {"prompt_tokens": 1}}}
+        async with served(raw(event(chunk({"content": thinking})), event(last))) as server, harness(server) as plugin:
+            chunks = await asked(plugin)
+        assert text_of(chunks) == "a" and chunks[0]["choices"][0]["delta"]["reasoning_content"] == "hm"
+        assert chunks[-1]["usage"] == {"prompt_tokens": 1}
+
     async def test_embeddings_come_in_the_order_of_the_texts(self) -> None:
         async with served() as server, harness(server) as plugin:
             answer = await plugin.call("embed", ["a", "bbb"], "text-embedding-3", dimensions=1)
@@ -215,6 +226,29 @@ class TestFailures:
         async with served(raw(event(chunk({"content": "a"})), failed)) as server, harness(server) as plugin:
             with pytest.raises(UpstreamError, match="out of memory"):
                 await asked(plugin)
+
+    async def test_an_error_in_vllms_words(self) -> None:
+        failure = {"object": "error", "message": "too many", "code": 400}
+        async with served(raw(event(failure))) as server, harness(server) as plugin:
+            with pytest.raises(UpstreamError, match="too many") as caught:
+                await asked(plugin)
+        assert caught.value.status == 400
+
+    async def test_a_line_without_end_is_given_up(self) -> None:
+        class Endless:
+            read = 0
+
+            async def readany(self) -> bytes:
+                self.read += 1
+                return b"x" * 2**23
+
+            def at_eof(self) -> bool:
+                return False
+
+        body = Endless()
+        with pytest.raises(Failure, match="something else than a chat completion"):
+            _ = [batch async for batch in read_chunks(Endpoint("", "http://there", {}), body)]
+        assert body.read == 4
 
     async def test_a_server_that_falls_silent_is_given_up(self) -> None:
         async with served(hanging) as server, harness(server, read_timeout_s=0.1) as plugin:
