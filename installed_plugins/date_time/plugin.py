@@ -15,6 +15,7 @@ from .errors import DateTimeError
 from .lengths import UNITS, Length, between, working_days
 from .moments import MONTHS, WEEKDAYS, Reader
 
+_KNOWN: dict[str, list[str]] = {one["name"]: list(one["parameters"]["properties"]) for one in ACTIONS}
 _WEEK_STARTS = {"monday": calendar.MONDAY, "sunday": calendar.SUNDAY, "saturday": calendar.SATURDAY}
 
 
@@ -45,7 +46,12 @@ class DateTime(ToolPlugin):
         }
         if action not in actions:
             raise DateTimeError(f"unknown action {action!r}: there are {', '.join(actions)}")
-        return actions[action](parameters or {})
+        parameters = parameters or {}
+        if unknown := parameters.keys() - _KNOWN[action]:
+            # A model that says "timezone" and gets another zone's time would not notice.
+            names = ", ".join(sorted(map(repr, unknown)))
+            raise DateTimeError(f"{action} has no {names}; it takes {', '.join(_KNOWN[action])}")
+        return actions[action](parameters)
 
     def _now(self, parameters: dict[str, Any]) -> dict[str, Any]:
         return describe(datetime.now(self._zone(parameters)))

@@ -161,6 +161,12 @@ async def test_settings_say_where_and_how_moments_are_meant() -> None:
         await ask("now", {"time_zone": "Atlantis"})
 
 
+async def test_a_parameter_by_another_name_is_not_left_out_silently() -> None:
+    async with PluginHarness(FOLDER) as dates:
+        with pytest.raises(PluginError, match="now has no 'timezone'; it takes zone"):
+            await dates.call("execute", action="now", parameters={"timezone": "Europe/Berlin"})
+
+
 async def test_an_unknown_action_is_refused() -> None:
     with pytest.raises(PluginError, match="unknown action 'sleep'"):
         await ask("sleep")
