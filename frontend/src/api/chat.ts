@@ -40,8 +40,18 @@ export const restoreConversation = (id: string) => post<Conversation>(urlOf(id, 
 export const retitleConversation = (id: string) => post<Conversation>(urlOf(id, "/title"));
 export const showBranch = (id: string, message_id: string) => post(urlOf(id, "/branch"), { message_id });
 
-export const exportUrl = (id: string, format: string) =>
-  urlOf(id, `/export?format=${encodeURIComponent(format)}`);
+/** The whole file, and what it is called. An export that fails halfway is an error, and no half file. */
+export async function exportChat(id: string, format: string): Promise<{ name: string; file: Blob }> {
+  const path = urlOf(id, `/export?format=${encodeURIComponent(format)}`);
+  const response = await request(path, { accept: "*/*" });
+  const name = fileName(response.headers.get("Content-Disposition") ?? "") ?? `chat.${format}`;
+  return { name, file: await response.blob() };
+}
+
+function fileName(disposition: string): string | undefined {
+  const encoded = /filename\*=utf-8''([^;]+)/i.exec(disposition)?.[1];
+  return encoded ? decodeURIComponent(encoded) : /filename="([^"]+)"/.exec(disposition)?.[1];
+}
 
 export async function importConversations(file: File, options: UploadOptions): Promise<ImportReport> {
   const form = new FormData();

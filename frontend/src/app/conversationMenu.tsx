@@ -1,10 +1,10 @@
 import { useLocation } from "wouter";
-import { exportUrl } from "@/api/chat";
 import type { Conversation } from "@/api/types";
 import type { MenuItem } from "@/ui/Menu";
 import {
   archiveConversation,
   deleteConversation,
+  exportConversation,
   pinConversation,
   retitleConversation,
 } from "./conversations";
@@ -25,7 +25,7 @@ export function useConversationMenu(
     ...(archived ? [] : [{ label: pinned ? "Unpin" : "Pin", run: () => void pinConversation(id, !pinned) }]),
     ...exports.map(({ label, format }) => ({
       label: `Export as ${label}`,
-      run: () => window.location.assign(exportUrl(id, format)),
+      run: () => void exportConversation(id, format),
     })),
     {
       label: archived ? "Unarchive" : "Archive",

@@ -1,8 +1,8 @@
 /** The list of chats, and what is done to whole chats, against a studio at the boundary of HTTP. */
 import { act, fireEvent, screen, waitFor } from "@testing-library/react";
-import { beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test, vi } from "vitest";
 import type { Conversation } from "@/api/types";
-import { type FakeStudio, fakeStudio, ok, page, press, problem, show } from "@/test/fakeStudio";
+import { aPlugin, type FakeStudio, fakeStudio, ok, page, press, problem, show } from "@/test/fakeStudio";
 import { FakeUpload, fakeUploads, theUpload } from "@/test/fakeUpload";
 import { ConversationList } from "./ConversationList";
 import { hiddenConversations } from "./conversations";
@@ -120,4 +120,26 @@ test("a file that cannot be read is refused with the server's words", async () =
   await act(async () => theUpload().answer(problem(422, "import_unknown")));
   expect((await screen.findByRole("alert")).textContent).toContain("because import_unknown");
   expect(FakeUpload.made).toHaveLength(1);
+});
+
+test("an export is saved under its own name; one that fails says why and leaves the page", async () => {
+  studio.plugins = [aPlugin({ id: "md", name: "Markdown", type: "export" })];
+  studio.shows["/api/conversations"] = page(chat("c1", "One"));
+  const saved: string[] = [];
+  const clicked = vi.spyOn(HTMLAnchorElement.prototype, "click").mockImplementation(function (
+    this: HTMLElement,
+  ) {
+    saved.push((this as HTMLAnchorElement).download);
+  });
+  list();
+  await screen.findByText("One");
+  press("More for One");
+  fireEvent.click(await screen.findByRole("menuitem", { name: "Export as Markdown" }));
+  expect(await screen.findByText(/The chat was not exported/)).toBeTruthy();
+  expect(saved).toEqual([]);
+  const headers = { "Content-Disposition": "attachment; filename*=utf-8''Caf%C3%A9.md" };
+  vi.stubGlobal("fetch", async () => new Response("# Café", { headers }));
+  await choose("One", "Export as Markdown");
+  await waitFor(() => expect(saved).toEqual(["Café.md"]));
+  clicked.mockRestore();
 });

@@ -26,6 +26,18 @@ export async function retitleConversation(id: string): Promise<void> {
   });
 }
 
+/** Saves the file, or says what is wrong: a link would show the server's error in place of the page. */
+export async function exportConversation(id: string, format: string): Promise<void> {
+  try {
+    const { name, file } = await chat.exportChat(id, format);
+    const url = URL.createObjectURL(file);
+    Object.assign(document.createElement("a"), { href: url, download: name }).click();
+    URL.revokeObjectURL(url);
+  } catch (error) {
+    toastError("The chat was not exported.", error);
+  }
+}
+
 export function pinConversation(id: string, pinned: boolean): Promise<boolean> {
   return change(id, { pinned }, pinned ? "The chat was not pinned." : "The chat is still pinned.");
 }
