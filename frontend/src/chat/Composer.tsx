@@ -52,7 +52,7 @@ export function Composer({ answering, disabled, onSend, onStop }: ComposerProps)
     send();
   };
   const onPaste = (event: ClipboardEvent) => {
-    const pasted = [...event.clipboardData.files];
+    const pasted = pastedFiles(event.clipboardData);
     if (pasted.length === 0) return;
     event.preventDefault();
     files.add(pasted);
@@ -74,6 +74,7 @@ export function Composer({ answering, disabled, onSend, onStop }: ComposerProps)
       <textarea
         ref={area}
         rows={1}
+        dir="auto"
         value={text}
         placeholder={disabled ? "Load a provider plugin to chat" : "Message the studio…"}
         aria-label="Message"
@@ -91,6 +92,16 @@ export function Composer({ answering, disabled, onSend, onStop }: ComposerProps)
       <DropTarget text="Drop files to send them along" onFiles={files.add} />
     </form>
   );
+}
+
+const LONGEST_PASTED = 50_000;
+
+/** A long text is sent along as a file: a box with a whole book in it crawls, and a message has its limit. */
+function pastedFiles(clipboard: DataTransfer): readonly File[] {
+  const files = [...clipboard.files];
+  if (files.length > 0) return files;
+  const text = clipboard.getData("text/plain");
+  return text.length > LONGEST_PASTED ? [new File([text], "pasted.txt", { type: "text/plain" })] : [];
 }
 
 function AttachButton({
