@@ -1,5 +1,6 @@
 """The launcher's output: each line with the name of the process that said it."""
 
+import contextlib
 import re
 import sys
 import threading
@@ -70,7 +71,8 @@ class Printer:
         self._write(f"\n{text}\n\n")
 
     def _write(self, text: str) -> None:
-        with self._lock:
+        # Whoever read it has gone, or the disk it goes to is full: nothing stops for that.
+        with self._lock, contextlib.suppress(OSError):
             self._out.write(text)
             self._out.flush()
 

@@ -58,7 +58,6 @@ class Backoff:
 class _Running:
     spec: ProcessSpec
     process: subprocess.Popen[bytes]
-    started: float
 
 
 class Supervisor:
@@ -119,14 +118,22 @@ class Supervisor:
     async def _keep(self, spec: ProcessSpec) -> None:
         failures = 0
         while True:
-            running = self._spawn(spec)
-            await self._until_gone(running)
-            lasted = time.monotonic() - running.started
+            began = time.monotonic()
+            how = await self._once(spec)
+            lasted = time.monotonic() - began
             failures = 1 if lasted >= self._backoff.settled_after else failures + 1
             delay = self._backoff.delay(failures)
-            how = describe_exit(running.process.returncode)
             self._printer.system(f"{spec.name} {how} after {lasted:.1f} s; starting it again in {delay:.1f} s")
             await asyncio.sleep(delay)
+
+    async def _once(self, spec: ProcessSpec) -> str:
+        """Run a process to its end, and say how it ended."""
+        try:
+            running = self._spawn(spec)
+        except OSError as error:  # too many processes or open files: that passes
+            return f"cannot be started ({error})"
+        await self._until_gone(running)
+        return describe_exit(running.process.returncode)
 
     def _spawn(self, spec: ProcessSpec) -> _Running:
         reading, writing = os.pipe()
@@ -140,9 +147,12 @@ class Supervisor:
                 cwd=self._directory,
                 start_new_session=True,
             )
+        except OSError:
+            os.close(reading)
+            raise
         finally:
             os.close(writing)
-        running = _Running(spec, process, time.monotonic())
+        running = _Running(spec, process)
         self._running[spec.name] = running
         reader = asyncio.create_task(self._read(spec.name, reading), name=f"read {spec.name}")
         self._readers.add(reader)
@@ -197,8 +207,12 @@ class Supervisor:
         await waiter
 
     def _changed(self) -> None:
-        if self._on_change is not None:
+        if self._on_change is None:
+            return
+        try:
             self._on_change(self.pids)
+        except OSError as error:  # a full disk must not keep anything from being started again
+            self._printer.system(f"which processes run cannot be written down: {error}")
 
 
 def describe_exit(status: int) -> str:

@@ -18,7 +18,7 @@ from aichat.chat.errors import ChatError
 from aichat.chat.http import Receive, Scope, Send, header, read_body, send_file, send_json, send_problem, send_stream
 from aichat.chat.live import LiveAnswer, parse_event_id
 from aichat.chat.studio import ChatStudio
-from plugins_app.services.connections import DATABASE_AWAY
+from plugins_app.services.connections import DATABASE_AWAY, database_trouble
 from plugins_app.services.errors import StudioError
 
 __all__ = ["chat_app", "close_chat", "current_studio", "is_chat_route", "use_studio"]
@@ -67,7 +67,7 @@ async def _answer(handler: _Handler, scope: Scope, receive: Receive, send: Send,
         _log.warning("%s %s: the database cannot be used: %s", scope["method"], scope["path"], error)
         if watched.begun:
             raise
-        await send_problem(send, ChatError("unavailable", "The database cannot be used at the moment.", retry_after=1))
+        await send_problem(send, database_trouble(error))
     except Exception:  # the last line: nothing above it, so the client must be told here, and the log must have it
         _log.exception("%s %s failed", scope["method"], scope["path"])
         if watched.begun:

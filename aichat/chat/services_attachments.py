@@ -13,6 +13,7 @@ from django.utils import timezone
 from aichat.chat.errors import ChatError
 from aichat.chat.files import clean_name, file_facts
 from aichat.chat.models import Attachment, AttachmentContent
+from plugins_app.services.room import require_room
 
 __all__ = ["attachment_add", "attachment_content", "attachment_delete", "attachment_upload", "attachments_purge"]
 
@@ -41,10 +42,11 @@ def attachment_add(*, user_id: int, name: str, data: bytes) -> Attachment:
     """Store a file.
 
     Raises:
-        ChatError: it is too large, broken, or nothing that a model can be told.
+        StudioError: it is too large, broken, or nothing that a model can be told; or there is no room for it.
     """
     name = clean_name(name)
     facts = file_facts(name, data)
+    require_room(len(data))
     attachment = Attachment(
         user_id=user_id,
         name=name,

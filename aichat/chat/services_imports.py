@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import IO, Any
@@ -19,6 +20,7 @@ from aichat.chat.models import Attachment, Conversation, Message
 from aichat.chat.services import make_message
 from aichat.chat.services_attachments import attachment_add
 from aichat.chat.titles import first_words
+from plugins_app.services.room import require_room
 
 __all__ = ["ImportOutcome", "conversations_import"]
 
@@ -40,8 +42,10 @@ def conversations_import(*, user_id: int, file: IO[bytes]) -> ImportOutcome:
     """Import what is in the file. A conversation that cannot be read is named, and the others come all the same.
 
     Raises:
-        ChatError: the file is no export.
+        StudioError: the file is no export, or there is no room for it.
     """
+    require_room(file.seek(0, os.SEEK_END))
+    file.seek(0)
     with opened(file) as export:
         outcome = ImportOutcome(export.format)
         for number, read in enumerate(export, 1):

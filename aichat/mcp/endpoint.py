@@ -22,7 +22,7 @@ from aichat.chat.studio import ChatStudio
 from aichat.mcp.conversations import Conversations
 from aichat.mcp.routes import USER
 from aichat.mcp.tools import Tools
-from plugins_app.services.connections import DATABASE_AWAY
+from plugins_app.services.connections import DATABASE_AWAY, database_trouble
 from plugins_app.services.errors import StudioError
 
 __all__ = ["Endpoint"]
@@ -120,4 +120,4 @@ async def _told(answer: Any) -> Any:
         code = types.INVALID_PARAMS if error.status < 500 else types.INTERNAL_ERROR
         raise MCPError(code, error.detail, {"code": error.code}) from error
     except DATABASE_AWAY as error:
-        raise MCPError(types.INTERNAL_ERROR, "The database cannot be used at the moment.") from error
+        raise MCPError(types.INTERNAL_ERROR, database_trouble(error).detail) from error

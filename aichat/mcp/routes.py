@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 from aichat.chat.errors import ChatError
 from aichat.chat.http import Receive, Scope, Send, send_problem
 from aichat.chat.routes import current_studio
-from plugins_app.services.connections import DATABASE_AWAY
+from plugins_app.services.connections import DATABASE_AWAY, database_trouble
 from plugins_app.services.errors import StudioError
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ async def mcp_app(scope: Scope, receive: Receive, send: Send) -> None:
         await send_problem(send, error, allow)
     except DATABASE_AWAY as error:
         _log.warning("/mcp: the database cannot be used: %s", error)
-        await watched.fail(ChatError("unavailable", "The database cannot be used at the moment.", retry_after=1))
+        await watched.fail(database_trouble(error))
     except Exception:  # noqa: BLE001 - nothing is above it: the client must be told here, and the log must have it
         _log.exception("/mcp failed")
         await watched.fail(ChatError("internal_error", "The studio failed; its log says how."))

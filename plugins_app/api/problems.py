@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import math
 from collections.abc import Iterator, Mapping
@@ -18,6 +17,7 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from plugins_app.sdk.config import pointer
+from plugins_app.services.connections import database_trouble, is_disk_full
 from plugins_app.services.errors import CODES, StudioError
 
 from .patience import note_database_away
@@ -84,7 +84,7 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response 
 
 
 def _code_of(error: Exception) -> str | None:
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if is_disk_full(error):
         return "disk_full"
     if isinstance(error, exceptions.PermissionDenied) and str(error.detail).startswith("CSRF"):
         return "csrf_failed"
@@ -96,7 +96,7 @@ def _code_of(error: Exception) -> str | None:
 def _detail(error: Exception, code: str) -> str:
     if isinstance(error, DatabaseError | InterfaceError):
         _log.warning("the database cannot be used: %s", error)
-        return "The database cannot be used at the moment."
+        return database_trouble(error).detail
     return str(getattr(error, "detail", "") or error) or CODES[code][1]
 
 

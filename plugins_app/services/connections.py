@@ -6,7 +6,9 @@ A database that is being restarted is away for a second or two; `patiently` is f
 
 from __future__ import annotations
 
+import errno
 import logging
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +17,18 @@ from typing import Any, ParamSpec, TypeVar
 
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
 
-__all__ = ["DATABASE_AWAY", "PATIENCE", "impatiently", "patiently", "release_connection", "releasing_connection"]
+from .errors import StudioError
+
+__all__ = [
+    "DATABASE_AWAY",
+    "PATIENCE",
+    "database_trouble",
+    "impatiently",
+    "is_disk_full",
+    "patiently",
+    "release_connection",
+    "releasing_connection",
+]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -26,6 +39,24 @@ DATABASE_AWAY = (OperationalError, InterfaceError)
 PATIENCE = 10.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 0.5
 _log = logging.getLogger(__name__)
+
+
+def is_disk_full(error: BaseException | None) -> bool:
+    """Whether this, or what it came from, is that there is no room: on our disk, or on the database's."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL or getattr(error, "sqlstate", "") == "53100":
+            return True
+        error = error.__cause__
+    return False
+
+
+def database_trouble(error: Exception) -> StudioError:
+    """What to tell a client when a query could not be made."""
+    if is_disk_full(error):
+        return StudioError("disk_full", "There is no room left for the database: nothing can be stored.")
+    return StudioError("unavailable", "The database cannot be used at the moment.", retry_after=1)
 
 
 def release_connection() -> None:
@@ -69,7 +100,7 @@ def patiently(work: Callable[[], T], *, seconds: float = PATIENCE) -> T:
         try:
             return work()
         except DATABASE_AWAY as error:
-            if connection.in_atomic_block or time.monotonic() + pause > until:
+            if connection.in_atomic_block or is_disk_full(error) or time.monotonic() + pause > until:
                 raise
             _log.debug("the database is away, trying again: %s", error)
         release_connection()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import shutil
 from datetime import timedelta
 from io import BytesIO
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -127,6 +129,19 @@ def test_what_no_model_can_be_told_is_refused(
     problem = upload(ann, name, data).json()
     assert (problem["code"], name in problem["detail"]) == (code, True)
     assert not Attachment.objects.exists()
+
+
+def test_a_file_for_which_there_is_no_room_is_refused(ann: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nearly_full(path: Any) -> Any:
+        return SimpleNamespace(free=33 << 20)
+
+    monkeypatch.setattr(shutil, "disk_usage", nearly_full)
+    assert upload(ann, "small.txt", b"x").status_code == 201
+    refused = upload(ann, "large.txt", b"x" * (2 << 20))
+    assert (refused.status_code, refused.json()["code"]) == (507, "disk_full")
+    form = {"file": SimpleUploadedFile("conversations.json", b"[" + b" " * (2 << 20) + b"]")}
+    assert ann.post("/api/conversations/import", form).json()["code"] == "disk_full"
+    assert Attachment.objects.count() == 1
 
 
 def test_a_form_without_a_file_is_refused(ann: Client) -> None:

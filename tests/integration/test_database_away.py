@@ -1,5 +1,6 @@
 """While the database is being restarted: what may be done again is done again, and a known key stays known."""
 
+import sqlite3
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -8,7 +9,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from django.test import Client
 
 from plugins_app.services import access
-from plugins_app.services.connections import patiently
+from plugins_app.services.connections import database_trouble, patiently
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Failing = Callable[..., Callable[..., Any]]
@@ -42,6 +43,26 @@ def test_work_is_done_again_until_the_database_is_back(error: Exception) -> None
 def test_patience_ends() -> None:
     with pytest.raises(OperationalError):
         patiently(failing(1000, lambda: "never"), seconds=0.2)
+
+
+def test_a_full_disk_is_told_as_such_and_not_waited_for() -> None:
+    def write() -> None:
+        small = sqlite3.connect(":memory:")
+        try:
+            small.executescript("CREATE TABLE t (x); PRAGMA max_page_count = 3;")
+            small.execute("INSERT INTO t VALUES (zeroblob(100000))")
+        except sqlite3.OperationalError as error:
+            tried.append(error)
+            raise OperationalError(str(error)) from error  # as Django does
+        finally:
+            small.close()
+
+    tried: list[sqlite3.OperationalError] = []
+    with pytest.raises(OperationalError) as caught:
+        patiently(write)
+    assert len(tried) == 1
+    assert database_trouble(caught.value).code == "disk_full"
+    assert database_trouble(OperationalError("gone")).code == "unavailable"
 
 
 def test_nothing_is_repeated_within_a_transaction() -> None:

@@ -1,11 +1,13 @@
 """The supervisor restarts with backoff, reads what its processes say, and stops them in order."""
 
 import asyncio
+import errno
 import io
 import os
 import sys
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -64,6 +66,19 @@ async def test_a_process_that_ends_is_started_again_each_time_later(watched: Wat
 async def test_a_command_that_is_not_there_is_said_and_tried_again(watched: Watched) -> None:
     watched.supervisor.start([ProcessSpec("first", ["no-such-program"])])
     await watched.said("first  | no-such-program: No such file or directory", times=2)
+
+
+async def test_a_full_disk_keeps_nothing_from_being_started_again(watched: Watched, tmp_path: Path) -> None:
+    def full(pids: dict[str, int]) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    watched.supervisor._on_change = full
+    watched.supervisor._directory = tmp_path / "gone"
+    watched.supervisor.start([python("first", "print('up')")])
+    await watched.said("first cannot be started", times=2)
+    watched.supervisor._directory = tmp_path
+    await watched.said("first  | up", times=3)
+    assert "cannot be written down: [Errno 28]" in watched.out.getvalue()
 
 
 async def test_output_of_a_grandchild_does_not_hide_that_the_process_is_gone(watched: Watched) -> None:

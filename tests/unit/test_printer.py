@@ -62,3 +62,11 @@ def test_a_plugin_cannot_move_the_cursor_by_what_it_logs() -> None:
     told = {"level": "info", "event": "a\x1b[2J\x07b", "plugin": "dice"}
     Printer(out, ("host",), colour=False, readable=True).line("host", json.dumps(told))
     assert out.getvalue().endswith("dice INFO    ab\n")
+
+
+def test_an_output_that_takes_nothing_stops_nobody() -> None:
+    class Full(io.StringIO):
+        def flush(self) -> None:
+            raise OSError(28, "No space left on device")
+
+    Printer(Full(), ("web",), colour=False).line("web", "hello")

@@ -18,7 +18,7 @@ from aichat.chat.studio import ChatStudio
 from aichat.chat.v1.completions import complete_chat
 from aichat.chat.v1.connection import Client
 from aichat.chat.v1.embeddings import embed
-from plugins_app.services.connections import DATABASE_AWAY
+from plugins_app.services.connections import DATABASE_AWAY, database_trouble
 from plugins_app.services.errors import StudioError
 
 __all__ = ["is_v1_route", "v1_app"]
@@ -47,8 +47,7 @@ async def v1_app(scope: Scope, receive: Receive, send: Send) -> None:
             await client.fail(error)
     except DATABASE_AWAY as error:
         _log.warning("%s %s: the database cannot be used: %s", scope["method"], scope["path"], error)
-        unavailable = ChatError("unavailable", "The database cannot be used at the moment.", retry_after=1)
-        await client.fail(unavailable)
+        await client.fail(database_trouble(error))
     except Exception:  # noqa: BLE001 - nothing is above it: the client must be told here, and the log must have it
         _log.exception("%s %s failed", scope["method"], scope["path"])
         await client.fail(ChatError("internal_error", "The studio failed; its log says how."))
