@@ -54,6 +54,7 @@ class Stream:
 
     def __init__(self, client: _Connecting, plan: CallPlan, host: HostCallback | None) -> None:
         self._client, self.plan, self._host = client, plan, host
+        self._loop = asyncio.get_running_loop()
         self.generation: int | None = None
         self._items: list[Any] = []
         self._arrived: asyncio.Future[None] | None = None
@@ -120,10 +121,10 @@ class Stream:
                 send_call(self, stream=True)
                 self._open = True
         remaining = self.plan.deadline(self.hello) + DEADLINE_GRACE - time.monotonic()
-        self._timer = asyncio.get_running_loop().call_later(max(0.0, remaining), self._overdue)
+        self._timer = self._loop.call_later(max(0.0, remaining), self._overdue)
 
     async def _wait(self) -> None:
-        self._arrived = asyncio.get_running_loop().create_future()
+        self._arrived = self._loop.create_future()
         try:
             await self._arrived
         finally:

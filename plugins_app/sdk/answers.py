@@ -11,6 +11,9 @@ from .errors import PluginError
 __all__ = ["add_call", "chunk_problem", "completion_problem", "message_problem", "whole_answer"]
 
 _TEXTS = ("content", "reasoning_content", "reasoning", "refusal")
+#: For isinstance, which sees a dict in no time when it need not ask an abstract class.
+_MAPPING = (dict, Mapping)
+_TEXT_OR_NONE = (str, type(None))
 
 
 async def whole_answer(chunks: AsyncIterable[Mapping[str, Any]]) -> dict[str, Any]:
@@ -78,11 +81,11 @@ def _index_of(calls: Mapping[int, Mapping[str, Any]], part: Mapping[str, Any]) -
 
 def completion_problem(answer: Any) -> str | None:
     """What keeps this from being a chat completion; None when it is one."""
-    choices = answer.get("choices") if isinstance(answer, Mapping) else None
+    choices = answer.get("choices") if isinstance(answer, _MAPPING) else None
     if not isinstance(choices, list) or not choices:
         return f"{_named(answer)} instead of a chat completion, {{'choices': [{{'message': {{...}}}}]}}"
     for choice in choices:
-        if not isinstance(choice, Mapping) or not isinstance(choice.get("message"), Mapping):
+        if not isinstance(choice, _MAPPING) or not isinstance(choice.get("message"), _MAPPING):
             return "a chat completion with a choice that has no message"
         if problem := message_problem(choice["message"]) or _reason_problem(choice):
             return problem
@@ -91,11 +94,11 @@ def completion_problem(answer: Any) -> str | None:
 
 def chunk_problem(chunk: Any) -> str | None:
     """What keeps this from being a chunk of a chat completion; None when it is one. Short: answers have thousands."""
-    choices = chunk.get("choices") if isinstance(chunk, Mapping) else None
+    choices = chunk.get("choices") if isinstance(chunk, _MAPPING) else None
     if not isinstance(choices, list):
         return f"{_named(chunk)} instead of a chunk, {{'choices': [{{'delta': {{...}}}}]}}"
     for choice in choices:
-        if not isinstance(choice, Mapping):
+        if not isinstance(choice, _MAPPING):
             return f"a choice that is {_named(choice)}"
         delta = choice.get("delta")
         if delta is None and choice.get("message"):
@@ -107,10 +110,12 @@ def chunk_problem(chunk: Any) -> str | None:
 
 def message_problem(message: Any) -> str | None:
     """What keeps this from being a model's message, or a piece of one; None when it is one."""
-    if not isinstance(message, Mapping):
+    if not isinstance(message, _MAPPING):
         return f"a message that is {_named(message)}"
+    if len(message) == 1 and type(message.get("content")) is str:  # nearly every piece of a stream
+        return None
     for name in _TEXTS:
-        if not isinstance(message.get(name), str | None):
+        if not isinstance(message.get(name), _TEXT_OR_NONE):
             return f"a message whose {name} is {_named(message[name])}, not text"
     calls = message.get("tool_calls")
     if calls is None or (isinstance(calls, list) and all(map(_is_call, calls))):
@@ -119,13 +124,13 @@ def message_problem(message: Any) -> str | None:
 
 
 def _is_call(part: Any) -> bool:
-    function = (part.get("function") or {}) if isinstance(part, Mapping) else None
-    return isinstance(function, Mapping) and isinstance(function.get("name"), str | None)
+    function = (part.get("function") or {}) if isinstance(part, _MAPPING) else None
+    return isinstance(function, _MAPPING) and isinstance(function.get("name"), _TEXT_OR_NONE)
 
 
 def _reason_problem(choice: Mapping[str, Any]) -> str | None:
     reason = choice.get("finish_reason")
-    return None if isinstance(reason, str | None) else f"a finish_reason that is {_named(reason)}, not text"
+    return None if isinstance(reason, _TEXT_OR_NONE) else f"a finish_reason that is {_named(reason)}, not text"
 
 
 def _named(value: Any) -> str:

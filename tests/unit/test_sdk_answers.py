@@ -33,5 +33,5 @@ async def test_the_likelihood_of_each_token_is_kept() -> None:
 
 @pytest.mark.parametrize("wrong", [None, "text", {"nonsense": 1}, {"choices": None}])
 async def test_what_is_no_chunk_is_no_answer(wrong: Any) -> None:
-    with pytest.raises(PluginError, match="not a chat completion chunk"):
+    with pytest.raises(PluginError, match="instead of a chunk"):
         await whole_answer(_stream(_piece("Hi"), wrong))
