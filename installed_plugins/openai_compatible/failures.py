@@ -49,10 +49,11 @@ def of_status(endpoint: Endpoint, status: int, headers: Mapping[str, str], body:
     if status in (401, 403):
         return Failure(AuthFailed(f"{text}. Check the API key."))
     repeatable = status in _REPEATABLE
-    if status == 429:
+    if status == 429 and b"insufficient_quota" in body:
         # No quota left is no question of time, see OpenAI's guide to error codes.
-        repeatable = b"insufficient_quota" not in body
-        return Failure(NotReady(text, wait if wait is not None else 5.0), repeatable=repeatable, retry_after=wait)
+        return Failure(UpstreamError(text, status, reason="insufficient_quota"))
+    if status == 429:
+        return Failure(NotReady(text, wait if wait is not None else 5.0), repeatable=True, retry_after=wait)
     if status == 404 and not words:
         text += ". Check the base URL: it mostly ends in /v1."
     return Failure(UpstreamError(text, status, reason=_reason(body)), repeatable=repeatable, retry_after=wait)

@@ -19,8 +19,10 @@ _CODES = {"unauthenticated": "invalid_api_key", "body_too_large": "request_too_l
 _STATUSES = {"not_loaded": 404, "invalid": 400, "json_malformed": 400}
 #: What an upstream's own refusal of the request may be passed on as.
 _UPSTREAMS_OWN = frozenset({400, 404, 413, 422, 429})
-#: Clients repeat every 5xx by themselves, twice; here that cannot help.
-_HOPELESS = frozenset({"auth_failed", "plugin_config_invalid", "config_invalid", "provider_invalid", "call_loop"})
+#: Clients repeat every 429 and 5xx by themselves, twice; here that cannot help.
+_HOPELESS = frozenset(
+    {"insufficient_quota", "auth_failed", "plugin_config_invalid", "config_invalid", "provider_invalid", "call_loop"}
+)
 
 
 def invalid(param: str, message: str) -> ChatError:
@@ -41,8 +43,13 @@ def error_body(error: StudioError) -> dict[str, Any]:
     status = error_status(error)
     kind = _TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error")
     param = error.errors[0]["pointer"] or None if error.errors else None
-    code = (status < 500 and getattr(error, "upstream_reason", None)) or _CODES.get(error.code, error.code)
-    return {"error": {"message": error.detail, "type": kind, "param": param, "code": code}}
+    return {"error": {"message": error.detail, "type": kind, "param": param, "code": _code(error)}}
+
+
+def _code(error: StudioError) -> str:
+    """The code by which OpenAI's clients know it, where there is one; a service's own when it refused the request."""
+    own = getattr(error, "upstream_reason", None) if error_status(error) < 500 else None
+    return own or _CODES.get(error.code, error.code)
 
 
 def error_headers(error: StudioError) -> list[tuple[bytes, bytes]]:
@@ -50,7 +57,7 @@ def error_headers(error: StudioError) -> list[tuple[bytes, bytes]]:
     headers = [(b"content-type", b"application/json")]
     if error.retry_after is not None:
         headers.append((b"retry-after", str(max(1, math.ceil(error.retry_after))).encode()))
-    if error.code in _HOPELESS:
+    if _code(error) in _HOPELESS:
         headers.append((b"x-should-retry", b"false"))
     if error.status == 401:
         headers.append((b"www-authenticate", b"Bearer"))

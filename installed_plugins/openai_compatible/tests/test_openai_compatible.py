@@ -204,6 +204,13 @@ class TestFailures:
                     await plugin.call("chat_completion", HI, "m")
         assert (caught.value.status, caught.value.retryable) == (500, True)
 
+    async def test_money_that_is_spent_is_not_waited_for(self) -> None:
+        spent = status(429, {"error": {"message": "no money", "code": "insufficient_quota"}})
+        async with served(spent) as server, harness(server) as plugin:
+            with pytest.raises(UpstreamError, match="no money") as caught:
+                await asked(plugin)
+        assert (caught.value.reason, len(server.bodies)) == ("insufficient_quota", 1)
+
     async def test_a_wrong_request_is_told_in_the_servers_words(self) -> None:
         async with (
             served(status(400, {"error": {"message": "no such parameter", "code": "unknown_parameter"}})) as server,
