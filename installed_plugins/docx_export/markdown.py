@@ -94,9 +94,8 @@ class Writer:
         looks = [Look(bold=number == 0) for number in range(len(lines))]
         rows = [[self._inlines(cell, look) for cell in row.children] for row, look in zip(lines, looks, strict=True)]
         sides = [str(cell.attrs.get("style", "")).removeprefix("text-align:") or "left" for cell in lines[0].children]
-        columns = zip(*(row.children for row in lines), strict=False)
-        lengths = [max(_length(cell) for cell in column) for column in columns]
-        yield table(rows, sides, lengths, rtl=is_rtl(_plain(node)), indent=place.indent)
+        columns = [[_whole(cell) for cell in column] for column in zip(*(row.children for row in lines), strict=False)]
+        yield table(rows, sides, columns, rtl=is_rtl(_plain(node)), indent=place.indent)
         yield paragraph([], place)
 
     def _rule(self, node: SyntaxTreeNode, place: Place) -> Iterator[Xml]:
@@ -141,8 +140,8 @@ class Writer:
         return [self._word.link(address, content)]
 
 
-def _length(node: SyntaxTreeNode) -> int:
-    return sum(len(child.content) for child in node.walk() if not child.children)
+def _whole(node: SyntaxTreeNode) -> str:
+    return "".join(child.content for child in node.walk() if not child.children)
 
 
 def _plain(node: SyntaxTreeNode) -> str:

@@ -56,9 +56,14 @@ def rule() -> Xml:
 
 
 def table(
-    rows: Sequence[Sequence[Iterable[Xml]]], sides: Sequence[str], lengths: Sequence[int], *, rtl: bool, indent: int
+    rows: Sequence[Sequence[Iterable[Xml]]],
+    sides: Sequence[str],
+    columns: Sequence[Sequence[str]],
+    *,
+    rtl: bool,
+    indent: int,
 ) -> Xml:
-    """A table; its first row is repeated on each page. `lengths` are those of its columns' longest texts."""
+    """A table; its first row is repeated on each page. `columns` are the texts of each, which say how wide it is."""
     borders = [el(f"w:{side}", val="single", sz="4", space="0", color="C8CDD3") for side in _SIDES]
     properties = el(
         "w:tblPr",
@@ -68,26 +73,36 @@ def table(
         el("w:tblBorders", *borders),
         el("w:tblLayout", type="autofit"),
     )
-    grid = el("w:tblGrid", *(el("w:gridCol", w=str(width)) for width in _widths(lengths, _TABLE_WIDTH - indent)))
+    grid = el("w:tblGrid", *(el("w:gridCol", w=str(width)) for width in _widths(columns, _TABLE_WIDTH - indent)))
     return el("w:tbl", properties, grid, *(_row(row, sides, rtl, not number) for number, row in enumerate(rows)))
 
 
-_TABLE_WIDTH = 9000
-_SHORTEST, _LONGEST = 8, 48
+# In twentieths of a point: of a table, of a bold letter, and of what a cell has around its text.
+_TABLE_WIDTH, _LETTER, _AROUND = 9300, 140, 260
 
 
-def _widths(lengths: Sequence[int], room: int) -> list[int]:
-    """Columns as wide as what is in them, between bounds: not every reader measures them itself."""
-    shares = [min(max(length, _SHORTEST), _LONGEST) for length in lengths]
-    return [room * share // sum(shares) for share in shares]
+def _widths(columns: Sequence[Sequence[str]], room: int) -> list[int]:
+    """Columns as wide as what is in them, as far as there is room: not every reader measures them itself."""
+    best = [_wide(texts) for texts in columns]
+    if sum(best) <= room:
+        return best
+    least = [_wide([word for text in texts for word in text.split()]) for texts in columns]
+    wishes = [most - few for most, few in zip(best, least, strict=True)]
+    spare = max(room - sum(least), 0)
+    widths = [few + spare * wish // max(sum(wishes), 1) for few, wish in zip(least, wishes, strict=True)]
+    return [width * min(room, sum(widths)) // sum(widths) for width in widths]
+
+
+def _wide(texts: Iterable[str]) -> int:
+    return max((len(text) for text in texts), default=0) * _LETTER + _AROUND
 
 
 _SIDES = ("top", "left", "bottom", "right", "insideH", "insideV")
 
 
 def _row(cells: Sequence[Iterable[Xml]], sides: Sequence[str], rtl: bool, is_header: bool) -> Xml:
-    head = el("w:trPr", el("w:tblHeader")) if is_header else None
-    return el("w:tr", head, *(_cell(cell, side, rtl, is_header) for cell, side in zip(cells, sides, strict=False)))
+    whole = el("w:trPr", el("w:cantSplit"), el("w:tblHeader") if is_header else None)
+    return el("w:tr", whole, *(_cell(cell, side, rtl, is_header) for cell, side in zip(cells, sides, strict=False)))
 
 
 def _cell(content: Iterable[Xml], side: str, rtl: bool, is_header: bool) -> Xml:

@@ -12,6 +12,7 @@ from xml.etree.ElementTree import Element, fromstring
 import docx
 import pytest
 from docx.document import Document
+from docx.shared import Twips
 from PIL import Image
 
 from plugins_app.sdk import ConfigError
@@ -154,11 +155,16 @@ async def test_tables_are_tables() -> None:
     assert len(list(body.iter(f"{W}tblHeader"))) == 1
 
 
-async def test_columns_are_as_wide_as_their_texts() -> None:
-    document, _ = await opened("x", "| a | b |\n|---|---|\n| 1 | " + "long " * 8 + "|")
-    (table,) = document.tables
-    narrow, wide = [column.width for column in table.columns]
-    assert wide > 4 * narrow
+async def test_columns_are_as_wide_as_their_texts_and_keep_their_words() -> None:
+    narrow, wide = await widths_of("| a | b |\n|---|---|\n| 1 | " + "long " * 4 + "|")
+    assert wide > 4 * narrow and narrow + wide < Twips(9300)
+    word, text = await widths_of("| Algorithm | b |\n|---|---|\n| 1 | " + "long " * 100 + "|")
+    assert word >= Twips(9 * 140) and Twips(9200) < word + text <= Twips(9300)
+
+
+async def widths_of(source: str) -> list[int]:
+    document, _ = await opened("x", source)
+    return [column.width for column in document.tables[0].columns]
 
 
 async def test_code_keeps_its_lines_and_gets_colours() -> None:
