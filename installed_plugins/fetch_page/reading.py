@@ -24,6 +24,8 @@ _PDF_MARK = b"%PDF-"
 _HTML_MARK = re.compile(rb"\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body|meta|title)\b", re.I | re.S)
 _HTML = ("text/html", "application/xhtml+xml")
 _BLANK_LINES = re.compile(r"\n{3,}")
+_META_CHARSET = re.compile(rb"<meta[^>]+charset|<\?xml[^>]+encoding|^\xef\xbb\xbf|^\xff\xfe|^\xfe\xff", re.IGNORECASE)
+_NOT_ASCII = re.compile(rb"[\x80-\xff]+")
 _BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a]")
 
 
@@ -66,7 +68,7 @@ def read(document: Document, *, markdown: bool, links: bool, pdf_pages: int, sec
 
 
 def _html(document: Document, markdown: bool, links: bool) -> Page:
-    source = _decoded(document) if document.charset else document.body
+    source = _decoded(document) if document.charset or not _META_CHARSET.search(document.body[:4096]) else document.body
     try:
         text = trafilatura.extract(
             source,
@@ -123,8 +125,16 @@ def _decoded(document: Document) -> str:
         name = codecs.lookup(document.charset or "utf-8-sig").name
         return document.body.decode(name, "replace" if document.charset else "strict")
     except (LookupError, UnicodeDecodeError):
-        best = from_bytes(document.body[:200_000]).best()
-        return document.body.decode(best.encoding if best else "utf-8", "replace")
+        return document.body.decode(_guessed(document.body[:200_000]), "replace")
+
+
+def _guessed(body: bytes) -> str:
+    """The most likely encoding. Letters with accents stand alone, and a few of them are easily taken for Chinese."""
+    runs = _NOT_ASCII.findall(body)
+    if sum(len(run) == 1 for run in runs) * 2 > len(runs):
+        return "cp1252"
+    best = from_bytes(body).best()
+    return best.encoding if best else "utf-8"
 
 
 def _tidy(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mimetypes
 import sys
 import sysconfig
 from pathlib import Path
@@ -57,4 +58,5 @@ def readable_everywhere() -> list[str]:
     """What every plugin process may read: the standard library and what the system's libraries need."""
     paths = sysconfig.get_paths()
     own = [paths["stdlib"], paths["platstdlib"], str(Path(sys.base_prefix, "lib"))]
-    return [*dict.fromkeys(own), *_SYSTEM]
+    # `mimetypes` reads those of its files that it sees, and fails where it may not.
+    return [*dict.fromkeys(own), *_SYSTEM, *mimetypes.knownfiles]

@@ -218,6 +218,16 @@ class TestSandbox:
         await node.active(node.want(node.snapshot("d3", source)))
         assert (await node.execute("work")).value == "keptx"
 
+    async def test_the_standard_library_finds_the_machines_media_types(self, node: HostedNode) -> None:
+        source = TOOL + (
+            "\n    async def do_guess(self):\n"
+            "        import mimetypes\n"
+            "        return [mimetypes.guess_type('a.png')[0], [open(each).close() for each in mimetypes.knownfiles\n"
+            "                                                   if os.path.isfile(each)]]\n"
+        )
+        await node.active(node.want(node.snapshot("d3", source)))
+        assert (await node.execute("guess")).value[0] == "image/png"
+
     async def test_connecting_needs_a_permission(self, node: HostedNode) -> None:
         source = TOOL + (
             "\n    async def do_connect(self, port):\n"

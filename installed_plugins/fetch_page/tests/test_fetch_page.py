@@ -133,6 +133,12 @@ async def test_a_broken_pdf_and_one_of_pictures_are_told() -> None:
         ("Grüße".encode("latin-1"), "text/plain; charset=iso-8859-1", "Grüße"),
         ("Ελληνικά".encode(), "text/plain", "Ελληνικά"),
         (b"\xef\xbb\xbfBOM", "text/plain", "BOM"),
+        ("Häßliche Größe".encode("cp1252"), "text/plain", "Häßliche Größe"),
+        (
+            "今日は良い天気ですね。".encode("shift_jis"),
+            "text/plain",
+            "今日は良い天気ですね。",
+        ),
         (b"a: 1", "application/x-yaml+xml", "a: 1"),
         (b"plain", None, "plain"),
         (b"hello", "text/plain; charset=no-such", "hello"),
@@ -146,6 +152,13 @@ async def test_texts_come_as_they_are(body: bytes, media_type: str | None, text:
 
     async with site(answer) as url:
         assert (await fetch(url))["text"] == text
+
+
+async def test_a_page_that_names_no_encoding_is_read_as_browsers_do() -> None:
+    page = "<html><title>Ünï</title><body><article><p>Häßlich ist es hier nicht.</p></article></body></html>"
+    async with site(page.encode("cp1252"), "text/html") as url:
+        found = await fetch(url)
+    assert found["title"] == "Ünï" and "Häßlich" in found["text"]
 
 
 async def test_what_has_no_text_is_refused() -> None:
