@@ -59,4 +59,4 @@ def readable_everywhere() -> list[str]:
     paths = sysconfig.get_paths()
     own = [paths["stdlib"], paths["platstdlib"], str(Path(sys.base_prefix, "lib"))]
     # `mimetypes` reads those of its files that it sees, and fails where it may not.
-    return [*dict.fromkeys(own), *_SYSTEM, *mimetypes.knownfiles]
+    return [*dict.fromkeys(own), *_SYSTEM, *map(str, mimetypes.knownfiles)]
