@@ -11,7 +11,6 @@ from aichat.chat.errors import ChatError
 from plugins_app.sdk.answers import add_call, chunk_problem
 
 __all__ = [
-    "LONGEST_ANSWER",
     "Collected",
     "Delta",
     "add_usage",
@@ -24,7 +23,7 @@ __all__ = [
 
 
 #: An answer is kept in memory until it is whole; a provider that never ends must not use up all of it.
-LONGEST_ANSWER = 20_000_000
+_HEAVIEST_ANSWER, _CHUNK_WEIGHT = 20_000_000, 40  # in characters; each chunk is an event that is kept, too
 _COUNTS = ("prompt_tokens", "completion_tokens", "total_tokens")
 _MOST_TOKENS = 10**12  # more than that is no count: what adds it up could not store it
 
@@ -46,7 +45,7 @@ class Collected:
     calls: dict[int, dict[str, Any]] = field(default_factory=dict)
     finish_reason: str | None = None
     usage: dict[str, Any] | None = None
-    length: int = 0
+    weight: int = 0
 
     @property
     def text(self) -> str:
@@ -80,9 +79,9 @@ class Collected:
             self.content.append(content)
         if reasoning := delta.get("reasoning_content") or delta.get("reasoning"):
             self.reasoning.append(reasoning)
-        self.length += len(content or "") + len(reasoning or "")
-        if self.length > LONGEST_ANSWER:
-            raise ChatError("provider_invalid", f"The answer has more than {LONGEST_ANSWER:,} characters.")
+        self.weight += len(content or "") + len(reasoning or "") + _CHUNK_WEIGHT
+        if self.weight > _HEAVIEST_ANSWER:
+            raise ChatError("provider_invalid", "The provider does not come to an end: its answer is too long to keep.")
         for piece in delta.get("tool_calls") or ():
             piece["index"] = add_call(self.calls, piece)
 

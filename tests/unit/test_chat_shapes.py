@@ -50,11 +50,12 @@ def test_what_is_no_chunk_is_said_to_be_none(bad: Any, words: str) -> None:
     assert caught.value.code == "provider_invalid"
 
 
-def test_an_answer_without_end_is_ended() -> None:
-    answer = Collected()
-    with pytest.raises(ChatError, match="more than"):
-        for _ in range(30):
-            answer.add(text_chunk("x" * 1_000_000))
+@pytest.mark.parametrize(("piece", "chunks"), [("x" * 1_000_000, 30), ("x", 500_000)])
+def test_an_answer_without_end_is_ended(piece: str, chunks: int) -> None:
+    answer, chunk = Collected(), text_chunk(piece)
+    with pytest.raises(ChatError, match="does not come to an end"):
+        for _ in range(chunks):
+            answer.add(chunk)
 
 
 def test_counts_that_are_none_count_as_nothing() -> None:
