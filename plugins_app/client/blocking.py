@@ -238,6 +238,7 @@ class _Exchange:
         connection.last_id += 1
         self._id = connection.last_id
         self._sent_more = False
+        self._asks_at = time.monotonic() + _CANCEL_POLL
 
     def run(self) -> CallResult:
         """The result. Raises CallError, _Lost, or _NeverStarted when it is safe to repeat."""
@@ -263,16 +264,23 @@ class _Exchange:
     def _next(self) -> Frame:
         until = self._plan.deadline(self._hello) + DEADLINE_GRACE
         while True:
-            step = until if self._cancel is None else min(until, time.monotonic() + _CANCEL_POLL)
+            self._stop_if_unwanted()
+            step = until if self._cancel is None else min(until, self._asks_at)
             try:
                 return self._connection.receive(step)
             except TimeoutError:
                 if time.monotonic() >= until:
                     self._give_up()
                     raise self._plan.deadline_exceeded(self._hello) from None
-                if self._cancel is not None and self._cancel():
-                    self._give_up()
-                    raise CallError("cancelled", f"{self._plan.method} was cancelled") from None
+
+    def _stop_if_unwanted(self) -> None:
+        """Ask now and then, also while the plugin says something all the time."""
+        if self._cancel is None or time.monotonic() < self._asks_at:
+            return
+        self._asks_at = time.monotonic() + _CANCEL_POLL
+        if self._cancel():
+            self._give_up()
+            raise CallError("cancelled", f"{self._plan.method} was cancelled")
 
     def _handle(self, frame: Frame) -> CallResult | None:
         if isinstance(frame, Goaway) or getattr(frame, "id", self._id) != self._id:

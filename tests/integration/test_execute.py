@@ -22,6 +22,10 @@ match action:
             self.context.progress(i / 10, f"step {i}")
             await asyncio.sleep(0.05)
         return os.getpid()
+    case "chatter":
+        while True:
+            self.context.progress(0.5, "still")
+            await asyncio.sleep(0.05)
     case "die": os._exit(9)
     case "object": return object()
 return {"action": action, "parameters": parameters, "user": self.context.user}
@@ -156,8 +160,9 @@ def test_a_long_call_that_fails_keeps_the_reason(studio: Studio, call: Callable[
     assert (row["status"], row["error"]["code"]) == ("failed", "plugin_raised")
 
 
-def test_a_long_call_can_be_cancelled_once(studio: Studio, call: Callable[..., Response]) -> None:
-    accepted = call("sleep", mode="async")
+@pytest.mark.parametrize("action", ["sleep", "chatter"])
+def test_a_long_call_can_be_cancelled_once(studio: Studio, call: Callable[..., Response], action: str) -> None:
+    accepted = call(action, mode="async")
     location = accepted.headers["Location"]
     wait_for(lambda: studio.http.get(location).json()["status"] == "running", 10)
     assert studio.http.post(f"{location}/cancel").status in (200, 202)
