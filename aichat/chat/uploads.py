@@ -35,13 +35,13 @@ def uploaded(request: Request) -> Any:
     """The form's file.
 
     Raises:
-        ChatError: there is none.
+        ChatError: there is none, or more than one.
     """
-    file = request.FILES.get("file")
-    if file is None:
+    files = request.FILES.getlist("file")
+    if len(files) != 1:
         message = "Send a form with one file in the field `file`."
         raise ChatError("invalid", message, errors=[{"pointer": "/file", "message": message}])
-    return file
+    return files[0]
 
 
 class AttachmentViewSet(viewsets.GenericViewSet[Attachment]):

@@ -88,6 +88,8 @@ def _code_of(error: Exception) -> str | None:
         return "disk_full"
     if isinstance(error, exceptions.PermissionDenied) and str(error.detail).startswith("CSRF"):
         return "csrf_failed"
+    if isinstance(error, exceptions.ParseError) and str(error.detail).startswith("Multipart"):
+        return "bad_request"  # a form that is none; JSON has nothing to do with it
     own = getattr(error, "default_code", None)
     by_class = next((code for kind, code in _BY_CLASS.items() if isinstance(error, kind)), None)
     return by_class or (own if own in CODES else None)

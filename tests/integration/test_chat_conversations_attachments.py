@@ -146,6 +146,9 @@ def test_a_file_for_which_there_is_no_room_is_refused(ann: Client, monkeypatch: 
 
 def test_a_form_without_a_file_is_refused(ann: Client) -> None:
     assert ann.post(PATH, {"other": "x"}).json()["errors"][0]["pointer"] == "/file"
+    two = {"file": [SimpleUploadedFile("a.txt", b"x"), SimpleUploadedFile("b.txt", b"x")]}
+    assert ann.post(PATH, two).json()["errors"][0]["pointer"] == "/file"
+    assert ann.post(PATH, b"x", content_type="multipart/form-data").json()["code"] == "bad_request"
     assert upload(ann, "empty", b"").status_code == 422
     assert ann.post(PATH, {}, content_type="application/json").json()["code"] == "unsupported_media_type"
     assert added(ann, "../..\\a\nb.txt", b"x")["name"] == "ab.txt"
