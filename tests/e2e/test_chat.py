@@ -257,6 +257,13 @@ def test_redaction_happens_before_the_model_sees_the_message(operator_page: Page
     expect(ask(operator_page, "write to ada@example.com tomorrow")).to_contain_text("ada@example.com")
 
 
+def test_formulas_are_set(operator_page: Page) -> None:
+    new_chat(operator_page)
+    answer = ask(operator_page, r"it is \( n^2 \), for $5 or $10")
+    expect(answer.locator(".katex annotation")).to_have_text("n^2")
+    expect(answer).to_contain_text("for $5 or $10")
+
+
 def test_a_conversation_is_exported_as_markdown(operator_page: Page) -> None:
     new_chat(operator_page)
     ask(operator_page, "calculate 5*5")

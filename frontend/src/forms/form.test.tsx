@@ -229,3 +229,11 @@ test("a reference to a variable where a list would be is shown, and stays as it 
   expect(check(SCHEMA, now)).toEqual([]);
   expect(toSend(SCHEMA, now).features).toBe(stored.features);
 });
+
+test("a reference that stands for a whole list is shown, and stays", () => {
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the studio's own writing
+  const stored = { servers: "${ENV:SERVERS}" };
+  render(<Servers stored={stored} />);
+  expect(field("servers").getByRole<HTMLTextAreaElement>("textbox").value).toBe(`"${stored.servers}"`);
+  expect(toSend(SERVERS, now)).toEqual(stored);
+});
