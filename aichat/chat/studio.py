@@ -25,6 +25,7 @@ from aichat.chat.exportdata import export_data
 from aichat.chat.exporting import ExportedFile, conversation_export
 from aichat.chat.live import PING, LiveAnswer, encode_event
 from aichat.chat.models import Message
+from aichat.chat.pace import Pace
 from aichat.chat.pipeline import Pipeline
 from aichat.chat.plan import ChatRequest, Plan, Plugins, Tool
 from aichat.chat.planning import Catalog, make_plan
@@ -57,6 +58,7 @@ class ChatStudio:
         """`make_calls` is how plugins are called on behalf of a user: over their sockets, unless a test says else."""
         self._calls = make_calls or call_plugins
         self.threads = DatabaseThreads()
+        self.pace = Pace()
         self.authenticator = Authenticator(self.threads)
         self.registry = RegistryReader(max_age=_REGISTRY_AGE_S)
         self._relay = Relay(settings.REDIS_URL)

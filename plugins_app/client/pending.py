@@ -47,7 +47,7 @@ class Pending:
         self.id = connection.next_id()
         self._progress, self._host = progress, host
         self._host_tasks: set[asyncio.Task[None]] = set()
-        self.outcome: asyncio.Future[CallResult] = asyncio.get_running_loop().create_future()
+        self.outcome: asyncio.Future[CallResult] = connection.loop.create_future()
 
     def received(self, frame: Frame) -> None:
         if isinstance(frame, Result):

@@ -24,7 +24,7 @@ class FrameProtocol(asyncio.Protocol):
     transport: asyncio.Transport | None = None
 
     def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         self._decoder = FrameDecoder()
         self._outgoing: list[bytes] = []
         self._batches: dict[int, list[Any]] = {}
@@ -103,7 +103,7 @@ class FrameProtocol(asyncio.Protocol):
 
     def _schedule(self) -> None:
         if not self._outgoing and not self._batches:
-            self._loop.call_soon(self.flush)
+            self.loop.call_soon(self.flush)
 
     def _close_batches(self) -> None:
         self._outgoing += [encode(Items(call_id, values)) for call_id, values in self._batches.items()]

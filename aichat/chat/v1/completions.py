@@ -27,18 +27,20 @@ async def complete_chat(studio: ChatStudio, user: ChatUser, raw: bytes, client: 
         ChatError: before the answer has begun.
     """
     order = read_chat(raw)
+    await studio.pace.turn()
     exchange = await _exchange(studio, user, order)
     try:
-        await _complete(exchange, order, client)
+        await _complete(studio, exchange, order, client)
     except ChatError as error:  # a middleware may have been unloaded a moment ago
         if exchange.asked or not await studio.recent.is_gone(error.plugin_id):
             raise
-        await _complete(await _exchange(studio, user, order), order, client)
+        await _complete(studio, await _exchange(studio, user, order), order, client)
 
 
-async def _complete(exchange: Exchange, order: CompletionOrder, client: Client) -> None:
+async def _complete(studio: ChatStudio, exchange: Exchange, order: CompletionOrder, client: Client) -> None:
     if order.stream:
-        await _stream(exchange, order, client)
+        with studio.pace.streaming():
+            await _stream(exchange, order, client)
     else:
         response = as_completion(await exchange.whole(), legacy=order.legacy)
         await client.answer(orjson.dumps(response, default=str))
