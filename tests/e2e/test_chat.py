@@ -40,7 +40,8 @@ def test_a_wrong_password_is_told_in_words(page: Page, studio: Studio, console: 
     expect(page.get_by_role("button", name="Sign in")).to_be_enabled()
 
 
-def test_signing_out_leads_back_to_the_form(page: Page, studio: Studio) -> None:
+def test_signing_out_leads_back_to_the_form(page: Page, studio: Studio, console: Console) -> None:
+    console.expect(r"401 .* at \S+/api/")  # what the page was still asking for when the session ended
     sign_in(page, *studio.first_login)
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("button", name="Sign in")).to_be_visible()

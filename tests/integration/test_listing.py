@@ -51,7 +51,8 @@ def test_bundled_plugins_are_there_and_granted(studio: Studio) -> None:
     assert {"calculator", "example-provider", "local-llama", "markdown-export", "redact", "token-meter"} <= set(bundled)
     for plugin in bundled.values():
         assert plugin["last_error"] is None, plugin
-        assert sorted(plugin["permissions"]["asked"]) == sorted(plugin["permissions"]["granted"])
+        # Other tests may have granted more: the port of a server of theirs.
+        assert set(plugin["permissions"]["asked"]) <= set(plugin["permissions"]["granted"])
 
 
 CYCLE = {"a.py": "from . import b\nx = b.y\n", "b.py": "from . import a\ny = a.x\n"}
